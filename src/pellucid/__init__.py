@@ -1,0 +1,1 @@
+"""See what a vision network has learned."""

@@ -1,0 +1,46 @@
+"""Files that are whole or not there: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pellucid.errors import PellucidError
+
+TEMPORARY = ".part"  # the suffix of what is still being written; leftovers of a killed run are overwritten
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`: renamed to it when the block ends well, removed when it does not.
+
+    Raises:
+        PellucidError: the disk is full or the folder cannot be written.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a" / "b.txt"
+    >>> with writing(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> PellucidError:
+    """The one line that a person needs when a file cannot be written."""
+    if error.errno == errno.ENOSPC:
+        return PellucidError(f"no space left on the disk while writing {path}; free some and run the same command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PellucidError(f"no permission to write {path}; choose another output folder")
+    return PellucidError(f"cannot write {path}: {error.strerror or error}")

@@ -1,0 +1,216 @@
+"""What lies on disk for the viewer: dataclasses that become JSON, and the same types for TypeScript.
+
+A site's data are classic scripts, `data/KEY.js`, each one call `pellucid.put("KEY", VALUE)`: a browser runs them from disk as well
+as from a web host. `site` holds a `Site`, `layer-ID` a `LayerPage`, `atlas-ID-GRID` an `AtlasLevel`. Paths are relative to the
+site's folder. `python -m pellucid.schema` prints `web/src/schema.ts`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import types
+import typing
+from dataclasses import dataclass
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sprites:
+    """Equal square pictures on sheets: picture i is on sheet floor(i / per_sheet), at i mod per_sheet in reading order."""
+
+    sheets: list[str]
+    tile: int  # pixels
+    columns: int
+    per_sheet: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Field:
+    """Receptive field of a layer's positions, in pixels of the network's input; offset is the centre of position (0, 0)."""
+
+    size: list[int]  # rows, columns
+    stride: list[int]
+    offset: list[float]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    spec: str
+    name: str
+    channels: int
+    height: int
+    width: int
+    parameters: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    source: str
+    pictures: int  # read
+    skipped: list[Skipped]  # the first 100
+    skipped_count: int
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class LayerCard:
+    """A layer on the home page; strip lists positions in its units."""
+
+    id: str
+    name: str
+    kind: str
+    channels: int
+    height: int
+    width: int
+    field: Field | None  # none: the whole picture
+    units: int
+    sprites: Sprites  # one picture a unit, in the order of LayerPage.units
+    strip: list[int]
+    icons: int  # atlas icons over all levels; 0: no atlas
+
+
+@dataclass(frozen=True)
+class Site:
+    schema: int
+    made_by: str
+    title: str
+    model: ModelCard
+    dataset: DatasetCard
+    classes: list[str]
+    layers: list[LayerCard]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Where a picture of the data excites a unit; box is top, left, bottom, right as fractions of the whole picture."""
+
+    image: int
+    name: str
+    label: str | None
+    value: float
+    crop: int  # in LayerPage.crops
+    whole: int  # in LayerPage.wholes
+    box: list[float]
+
+
+@dataclass(frozen=True)
+class Unit:
+    name: str  # layer:channel
+    channel: int
+    picture: str  # path of the optimised picture
+    score: float  # of the optimised picture, by its own objective
+    silent: bool  # the optimisation never moved it: nothing to see
+    history: list[float]
+    examples: list[Example]  # best first
+    settings: str  # one line for people
+
+
+@dataclass(frozen=True)
+class LevelCard:
+    grid: int  # cells a side
+    cells: int
+    icons: Sprites  # in the order of AtlasLevel.cells
+
+
+@dataclass(frozen=True)
+class AtlasCard:
+    samples: int
+    method: str
+    trustworthiness: float | None
+    median_cosine: float
+    whitened: bool
+    patches: Sprites  # real patches of the examples
+    levels: list[LevelCard]  # coarse to fine
+
+
+@dataclass(frozen=True)
+class LayerPage:
+    id: str
+    units: list[Unit]
+    crops: Sprites
+    wholes: Sprites
+    atlas: AtlasCard | None
+
+
+@dataclass(frozen=True)
+class ClassValue:
+    index: int  # in Site.classes
+    value: float  # mean attribution
+
+
+@dataclass(frozen=True)
+class Patch:
+    patch: int  # in AtlasCard.patches
+    name: str
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    row: int
+    col: int
+    count: int  # samples in the cell
+    cosine: float  # between the icon's own activation and the cell's mean
+    classes: list[ClassValue]  # largest first
+    examples: list[Patch]
+
+
+@dataclass(frozen=True)
+class AtlasLevel:
+    grid: int
+    cells: list[Cell]
+
+
+def to_json(value: object) -> str:
+    """A schema object (or a plain JSON value) as one line of ASCII JSON with sorted keys; NaN is refused.
+
+    >>> to_json(ClassValue(index=3, value=0.5))
+    '{"index": 3, "value": 0.5}'
+    """
+    return json.dumps(value, default=_fields, sort_keys=True, allow_nan=False)
+
+
+def _fields(value: object) -> dict[str, object]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no form on disk")
+
+
+def typescript() -> str:
+    """The same types as TypeScript interfaces."""
+    lines = [
+        "// Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.",
+        "",
+        f"export const VERSION = {VERSION};",
+    ]
+    module = sys.modules[__name__]
+    for kind in [each for each in vars(module).values() if dataclasses.is_dataclass(each)]:
+        hints = typing.get_type_hints(kind)
+        members = [f"  {field.name}: {_typescript(hints[field.name])};" for field in dataclasses.fields(kind)]
+        lines += ["", f"export interface {typing.cast(type, kind).__name__} {{", *members, "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _typescript(hint: typing.Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return " | ".join(_typescript(each) for each in typing.get_args(hint))
+    if typing.get_origin(hint) is list:
+        inner = _typescript(typing.get_args(hint)[0])
+        return f"({inner})[]" if "|" in inner else f"{inner}[]"
+    plain: dict[object, str] = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    return plain.get(hint) or hint.__name__
+
+
+if __name__ == "__main__":
+    sys.stdout.write(typescript())
