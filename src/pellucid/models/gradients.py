@@ -1,0 +1,215 @@
+"""Gradients other than autograd's plain ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+from pellucid.errors import PellucidError, UsageError
+from pellucid.models.capture import prepared
+from pellucid.models.model import Model
+from pellucid.models.network import listening, logits_of, tensor_of, with_tensor
+
+
+@contextmanager
+def redirected_relu() -> Iterator[None]:
+    """Let gradients through the ReLUs that would block all of them, so that dead starts move.
+
+    Where the ordinary gradient of a ReLU or ReLU6 is zero everywhere in one picture, that picture's gradient passes, except
+    where following it would push a blocked value still further out. Forward results stay the same bits. For losses that are
+    minimised (`loss = -score`). As in Lucid's `redirected_relu_grad` (Olah, Mordvintsev & Schubert, "Feature Visualization",
+    Distill 2017).
+
+    Covers `torch.relu`, `F.relu`, `F.relu6`, `F.hardtanh`, the methods and the in-place forms, and so the modules that use them.
+
+    Example:
+        >>> x = torch.tensor([[-1.0]], requires_grad=True)
+        >>> with redirected_relu():
+        ...     (-torch.relu(x).sum()).backward()
+        >>> x.grad
+        tensor([[-1.]])
+    """
+    with _Redirect():
+        yield
+
+
+REDIRECTED = frozenset((torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu, F.relu6, F.hardtanh, F.hardtanh_))
+# What autograd calls their gradients. Where one works in place on a view, its node has another name, and stays plain.
+NODES = frozenset(("ReluBackward0", "HardtanhBackward0"))
+
+
+class _Redirect(TorchFunctionMode):
+    """Runs everything as it is and puts a hook on the nodes of those functions in autograd's graph."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func in REDIRECTED and output.grad_fn is not None and output.grad_fn.name() in NODES:
+            high = output == output.new_tensor(_upper(func, args, kwargs or {})) if "Hardtanh" in output.grad_fn.name() else None
+            output.grad_fn.register_hook(lambda plain, incoming: _redirected(plain[0], incoming[0], high))
+        return output
+
+
+def _upper(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+    return 6.0 if func is F.relu6 else kwargs.get("max_val", args[2] if len(args) > 2 else 1.0)
+
+
+def _redirected(plain: Tensor, incoming: Tensor, high: Tensor | None) -> tuple[Tensor] | None:
+    """The gradient of a ReLU in place of autograd's, or None where no picture's is blocked.
+
+    In a blocked picture, whatever came in came in at blocked values, so only their side has to be known.
+    """
+    rest = tuple(range(1, plain.ndim))
+    if not rest or (plain.sum(rest) != 0).all():  # cheap, and nearly always enough
+        return None
+    blocked = (plain.amax(rest, keepdim=True) == 0) & (plain.amin(rest, keepdim=True) == 0)
+    upward = incoming.clamp(max=0)  # descending a negative gradient raises the value
+    inward = upward if high is None else torch.where(high, incoming.clamp(min=0), upward)
+    return (torch.where(blocked, inward, plain),)
+
+
+def logit_attribution(
+    model: Model, images: Float[Tensor, "n c h w"], layer: str, positions: Int[Tensor, "n 2"]
+) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n k"]]:
+    """How much the activations at one position of a layer give to every class: activation times gradient, summed over the channels.
+
+    One forward pass that carries a derivative along with the values serves all classes at once; where an operation has no
+    such rule, two backward passes do. (Carter et al., "Activation Atlas", Distill 2019: the linear approximation of the
+    logits' dependence on one activation vector.)
+
+    Args:
+        model: from `load`.
+        images: in [0, 1].
+        layer: a name out of `model.layers`; of a module that runs several times, its last run counts.
+        positions: (row, col) on the layer's map for each image.
+
+    Returns:
+        The activation vectors at the positions, and their attributions to all classes; both float32 and without history.
+
+    Raises:
+        NotFoundError: no such layer.
+        UsageError: images of another kind than the model's, or positions outside the map.
+        PellucidError: the network gives no scores, or cannot be differentiated.
+
+    Example:
+        >>> from torch import nn
+        >>> import pellucid.models as models
+        >>> model = models.load(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2)), size=3)
+        >>> vectors, attributions = logit_attribution(model, torch.rand(5, 3, 3, 3), "0", torch.zeros(5, 2, dtype=torch.long))
+        >>> vectors.shape, attributions.shape
+        (torch.Size([5, 4]), torch.Size([5, 2]))
+    """
+    inputs = model.preprocess(images.detach())
+    injection = _Injection(model, layer, (images.shape[2], images.shape[3]), positions.to(inputs.device))
+    with prepared(model), _differentiable_attention():
+        try:
+            logits = _forward_mode(model, inputs, injection)
+        except (NotImplementedError, RuntimeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            logits = _double_backward(model, inputs, injection, error)
+    return injection.vectors.float(), logits.float()
+
+
+class _Injection:
+    """At the layer's last run: what lies at the positions, and the same on the output's own shape with zeros everywhere else."""
+
+    def __init__(self, model: Model, layer: str, picture: tuple[int, int], positions: Tensor) -> None:
+        self.place, self.picture, self.positions = model.place(layer), picture, positions
+        self.vectors = torch.empty(0)
+
+    def listener(self, replace: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any], Any]:
+        runs = 0
+
+        def listen(output: Any) -> Any:
+            nonlocal runs
+            runs += 1
+            if runs != self.place.calls or (tensor := tensor_of(output)) is None:
+                return None
+            return with_tensor(output, replace(tensor, self._tangent(tensor.detach())))
+
+        return listen
+
+    def _tangent(self, output: Tensor) -> Tensor:
+        count, size = len(output), output[0].numel()
+        # Maps of indices, so that every form of output (maps, tokens, channels last) is undone by doing it once.
+        places = self.place.form.to_map(torch.arange(size, device=output.device).view(1, *output.shape[1:]), self.picture)[0]
+        rows, columns = self._checked(count, places.shape[1], places.shape[2])
+        chosen = places[:, rows, columns].T
+        self.vectors = output.reshape(count, -1).gather(1, chosen)
+        tangent = output.new_zeros(count, size).scatter(1, chosen, self.vectors)
+        return tangent.view(output.shape)
+
+    def _checked(self, count: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+        if self.positions.shape != (count, 2):
+            raise UsageError(f"positions: shape {tuple(self.positions.shape)}; one (row, col) for each of {count} images")
+        rows, columns = self.positions.unbind(1)
+        if (self.positions < 0).any() or (rows >= height).any() or (columns >= width).any():
+            raise UsageError(f"positions: some lie outside the {height} × {width} map of {self.place.name!r}")
+        return rows, columns
+
+
+@cache
+def _load_forward_mode() -> None:
+    """Its first use loads parts of torch that warn about other parts of torch; nobody else's warnings are silenced."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
+
+
+def _forward_mode(model: Model, inputs: Tensor, injection: _Injection) -> Tensor:
+    _load_forward_mode()
+    listener = injection.listener(lambda output, tangent: forward_ad.make_dual(output, tangent))
+    with torch.no_grad(), forward_ad.dual_level(), listening(model.network, {injection.place.name: listener}):
+        logits = _scores(model, model.network(inputs))
+        tangent = forward_ad.unpack_dual(logits).tangent
+        return torch.zeros_like(logits) if tangent is None else tangent.clone()
+
+
+def _double_backward(model: Model, inputs: Tensor, injection: _Injection, reason: Exception) -> Tensor:
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    def replace(output: Tensor, tangent: Tensor) -> Tensor:
+        kept[:] = [(output.detach().requires_grad_(), tangent)]
+        return kept[0][0].clone()  # a leaf must not be changed in place
+
+    try:
+        with torch.enable_grad(), listening(model.network, {injection.place.name: injection.listener(replace)}):
+            logits = _scores(model, model.network(inputs))
+            ((leaf, tangent),) = kept
+            weights = torch.zeros_like(logits, requires_grad=True)
+            (gradient,) = torch.autograd.grad(logits, leaf, weights, create_graph=True, materialize_grads=True)
+            (product,) = torch.autograd.grad(gradient, weights, tangent, materialize_grads=True)
+    except RuntimeError as error:
+        raise PellucidError(
+            f"{model.name} cannot be differentiated after {injection.place.name!r}: {error}; forward: {reason}"
+        ) from error
+    return product.detach()
+
+
+def _scores(model: Model, output: Any) -> Tensor:
+    if (logits := logits_of(output)) is None:
+        raise PellucidError(f"{model.name} gives no scores of shape (n, k), so nothing can be attributed to them")
+    return logits
+
+
+@contextmanager
+def _differentiable_attention() -> Iterator[None]:
+    """Only the plain form of attention has derivatives of derivatives; the fused ones are switched off, and on again."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
