@@ -1,0 +1,1 @@
+"""Activations to findings; each file stands alone."""

@@ -1,0 +1,120 @@
+"""The pictures that excite each channel most, found in one pass, and the patch of each that the network saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pellucid.data.store import Store
+from pellucid.errors import UsageError
+from pellucid.models.model import Layer
+
+NAME = "examples"
+FIELDS = ("values", "images", "rows", "cols")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """For each channel, best first: the value, the picture's id, and where in the map it was reached.
+
+    As many columns as were asked for, or as there are pictures.
+    """
+
+    values: Float[np.ndarray, "c k"]
+    images: Int[np.ndarray, "c k"]
+    rows: Int[np.ndarray, "c k"]
+    cols: Int[np.ndarray, "c k"]
+
+
+@dataclass
+class TopExamples:
+    """Keeps the k pictures that excite each channel most, each by the maximum of its map; memory does not grow with the pictures.
+
+    Of equal values the picture of lower id wins, and within a picture the first position in reading order.
+
+    Args:
+        k: pictures for each channel, at least 1.
+    """
+
+    k: int = 16
+    name: str = field(default=NAME, init=False, repr=False)
+    _best: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"k={self.k}: at least 1 example is needed")
+
+    def start(self, layers: Mapping[str, int]) -> None:
+        self._best = {
+            name: [torch.empty(0, channels), *(torch.empty(0, channels, dtype=torch.int64) for _ in FIELDS[1:])]
+            for name, channels in layers.items()
+        }
+
+    def see(self, ids: Int[Tensor, " n"], maps: Mapping[str, Float[Tensor, "n c h w"]]) -> None:
+        for name, map in maps.items():
+            self._best[name] = self._merge([each.to(map.device) for each in self._best[name]], ids, map)
+
+    def part(self) -> dict[str, Tensor]:
+        found = {f"{name}/{key}": value for name, best in self._best.items() for key, value in zip(FIELDS, best, strict=True)}
+        return {"k": torch.tensor(self.k), **found}
+
+    def _merge(self, best: list[Tensor], ids: Int[Tensor, " n"], map: Float[Tensor, "n c h w"]) -> list[Tensor]:
+        known, channels = best[0].shape
+        values = torch.cat([best[0], map.amax((2, 3)).float()])
+        images = torch.cat([best[1], ids[:, None].expand(-1, channels)])
+        order = _order(values, images)[: self.k]  # k c
+        values, images = values.gather(0, order), images.gather(0, order)
+        rows, cols = (torch.cat([each, each.new_zeros(len(ids), channels)]).gather(0, order) for each in best[2:])
+        # where a maximum lies is looked for only in the few maps that came in: much cheaper than in all
+        place, channel = (order >= known).nonzero(as_tuple=True)
+        found = map[order[place, channel] - known, channel].flatten(1).argmax(1)
+        rows[place, channel], cols[place, channel] = found // map.shape[3], found % map.shape[3]
+        return [values, images, rows, cols]
+
+
+def _order(values: Float[Tensor, "n c"], images: Int[Tensor, "n c"]) -> Int[Tensor, "n c"]:
+    """By value from the highest, then by picture from the lowest id."""
+    first = images.sort(dim=0, stable=True).indices
+    return first.gather(0, values.gather(0, first).sort(dim=0, descending=True, stable=True).indices)
+
+
+def top_examples(store: Store, layer: str, k: int) -> Examples:
+    """The k best pictures of every channel, merged from what `TopExamples` kept of each part.
+
+    Args:
+        store: a collection that `TopExamples` observed.
+        layer: one of its layers.
+        k: examples for each channel, at most what was kept.
+
+    Raises:
+        NotFoundError: the layer was not collected, or examples were not observed.
+        UsageError: k is less than 1 or more than was kept.
+    """
+    store.layer(layer)
+    parts = store.extras(NAME)
+    kept = int(parts[0]["k"])
+    if not 1 <= k <= kept:
+        raise UsageError(f"k={k}: the store {str(store.folder)!r} kept 1 to {kept} examples for each channel")
+    values, images, rows, cols = (torch.from_numpy(np.concatenate([part[f"{layer}/{key}"] for part in parts])) for key in FIELDS)
+    order = _order(values, images)[:k]
+    return Examples(*(each.gather(0, order).T.numpy() for each in (values, images, rows, cols)))
+
+
+def crop_box(layer: Layer, row: int, col: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a picture that a position of a layer sees: (top, left, bottom, right) in pixels, half-open.
+
+    Args:
+        layer: from the model; the whole picture where it knows no receptive field.
+        row: of the layer's map.
+        col: of the layer's map.
+        size: (height, width) of the picture.
+    """
+    if layer.receptive_field is None:
+        return 0, 0, *size
+    top, left, bottom, right = layer.receptive_field.box(row, col)
+    return max(top, 0), max(left, 0), min(bottom, size[0]), min(right, size[1])

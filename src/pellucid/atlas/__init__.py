@@ -1,0 +1,1 @@
+"""Layout and pictures to an activation atlas."""

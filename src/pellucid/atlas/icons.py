@@ -1,0 +1,122 @@
+"""One optimised picture for each cell of an atlas, and how truly it shows the cell's mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.models.capture import capture, prepared
+from pellucid.models.model import Layer, Model
+from pellucid.vis.objectives import Activations, Objective, direction
+from pellucid.vis.render import Rendering, render
+
+POWER = 4.0
+FLOOR = 0.1  # of the cosine: below it a picture that points the wrong way would gain nothing by turning (lucid issue 116)
+FILLED = 0.8  # of a receptive field's side is about what a unit at its centre draws on; the rest of a larger icon stays grey
+SMALLEST, LARGEST = 48, 96  # pixels; larger ones reach a lower cosine in as many steps
+
+
+@dataclass(frozen=True)
+class Icon:
+    """A cell's picture, and the cosine between the cell's mean and what the layer answers at the centre of that very picture."""
+
+    rendering: Rendering
+    cosine: float
+
+
+def icon_objective(
+    layer: str, vector: Float[Tensor, " c"], *, whiten: Float[Tensor, "c c"] | None = None, cosine_power: float = POWER
+) -> Objective:
+    """What the icon of a cell maximises, at the centre of the layer: the dot product along the vector × its cosine with it ^ power.
+
+    Whitening turns the dot product towards what is particular to the cell; the cosine stays with the vector itself, which keeps the
+    icon true to it. (Carter et al. 2019, Activation Atlas, "Aggregating multiple images"; they whiten both, which on SqueezeNet's
+    features.7 reaches a median cosine of 0.70 where this reaches 0.80.)
+
+    Args:
+        layer: name of the layer.
+        vector: the cell's mean activation, not zero.
+        whiten: from `pellucid.atlas.grid.whitening`; None for the plain vector.
+        cosine_power: 0 for the dot product alone.
+
+    Raises:
+        UsageError: the vector is zero.
+
+    >>> icon_objective("a", torch.tensor([3.0, 4.0]), cosine_power=0)({"a": torch.ones(1, 2, 3, 3)})
+    tensor([1.4000])
+    """
+    mean = torch.as_tensor(vector, dtype=torch.float32).flatten()
+    along = direction(layer, mean if whiten is None else mean @ whiten, position="centre")
+
+    def purity(seen: Activations) -> Float[Tensor, " n"]:
+        map = seen[layer]
+        centre = map[:, :, map.shape[2] // 2, map.shape[3] // 2]
+        cosine = centre @ (mean / mean.norm()).to(map) / (centre.norm(dim=1) + 1e-4)
+        return cosine.clamp(min=FLOOR) ** cosine_power
+
+    return along * Objective(f"cosine({layer!r}) ** {cosine_power:g}", frozenset({layer}), purity)
+
+
+def icon_size(model: Model, layer: Layer) -> tuple[int, int]:
+    """Height and width at which a layer's centre fills an icon: most of its receptive field, in eights, 48 to 96 pixels.
+
+    Never more than the model's size; just that where the receptive field is not known.
+    """
+    if layer.receptive_field is None:
+        return model.size
+    fields = (min(LARGEST, max(SMALLEST, round(FILLED * side / 8) * 8)) for side in layer.receptive_field.size)
+    height, width = (min(field, limit) for field, limit in zip(fields, model.size, strict=True))
+    return height, width
+
+
+def render_icons(
+    model: Model,
+    layer: str,
+    means: Float[np.ndarray, "m c"],
+    *,
+    size: int | tuple[int, int] | None = None,
+    steps: int = 64,
+    whiten: Float[Tensor, "c c"] | None = None,
+    cosine_power: float = POWER,
+    seed: int = 0,
+    batch: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Icon]:
+    """An icon for each mean vector of a layer, in order.
+
+    Args:
+        model: the network.
+        layer: a name out of `model.layers`.
+        means: the cells' mean activations, `Level.means`.
+        size: of the icons in pixels; None for `icon_size`.
+        steps: of optimisation.
+        whiten: from `pellucid.atlas.grid.whitening`.
+        cosine_power: see `icon_objective`.
+        seed: of all icons: alike cells get alike icons.
+        batch: icons that are optimised together.
+        progress: called with (icon steps done, icon steps).
+
+    Raises:
+        NotFoundError: no such layer.
+        UsageError: a mean is zero: the cells of a dead layer have no icons.
+    """
+    objectives = [icon_objective(layer, torch.from_numpy(mean), whiten=whiten, cosine_power=cosine_power) for mean in means]
+    extent = icon_size(model, model.layer(layer)) if size is None else size
+    renderings = render(model, objectives, size=extent, steps=steps, seeds=seed, batch=batch, progress=progress)
+    return [Icon(each, cosine) for each, cosine in zip(renderings, reached(model, layer, renderings, means), strict=True)]
+
+
+def reached(model: Model, layer: str, renderings: Sequence[Rendering], means: Float[np.ndarray, "m c"]) -> list[float]:
+    """The cosine between each mean and the vector at the centre of the layer for its picture, untransformed, in full precision."""
+    found = []
+    with prepared(model), torch.no_grad():
+        for rendering, mean in zip(renderings, means, strict=True):
+            map = capture(model, rendering.image[None].to(model.device), [layer])[layer]
+            centre = map[0, :, map.shape[2] // 2, map.shape[3] // 2].float().cpu()
+            found.append(float(torch.cosine_similarity(centre, torch.from_numpy(mean), dim=0)))
+    return found

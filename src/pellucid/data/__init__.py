@@ -1,0 +1,1 @@
+"""Pictures to activations on disk."""

@@ -1,0 +1,277 @@
+"""Sampled activations on disk, with where each came from; read without any network.
+
+store.json                          the settings, the layers and the folder of each
+samples/00000.parquet               one row a sample; written last: a part is complete exactly when this file is there
+layers/00/00000.safetensors         `activations` (r c) and `attributions` (r k), float16
+observers/examples/00000.safetensors  what an observer kept of this part
+notes/00000.json                    what was skipped and why, what did not fit into float16
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int
+from safetensors.numpy import load_file
+from torch import Tensor
+
+from pellucid.errors import NotFoundError, PellucidError, UsageError
+from pellucid.files import TEMPORARY, writing
+
+SCHEMA = 1
+
+
+class Rows:
+    """The parts of one matrix as one, memory-mapped: index it with a row, a slice, numbers or a mask; `np.asarray` reads it all.
+
+    >>> rows = Rows([np.zeros((2, 3), np.float16), np.ones((4, 3), np.float16)])
+    >>> rows.shape, rows[[5, 0]][:, 0].tolist(), np.asarray(rows).sum()
+    ((6, 3), [1.0, 0.0], np.float16(12.0))
+    """
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self._parts = list(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.shape: tuple[int, int] = (int(self._ends[-1]), parts[0].shape[1])
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.concatenate(self._parts).astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        wanted = np.arange(len(self))[rows]
+        flat = np.atleast_1d(wanted)
+        found = np.empty((len(flat), self.shape[1]), self.dtype)
+        owner = np.searchsorted(self._ends, flat, side="right")
+        for part in np.unique(owner):
+            here = owner == part
+            found[here] = self._parts[part][flat[here] - (self._ends[part] - len(self._parts[part]))]
+        return found if np.ndim(wanted) else found[0]
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer as the store knows it; `folder` is where its vectors lie."""
+
+    name: str
+    folder: str
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """A finished collection; made by `collect`, opened again by `Store.open`."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    stored: Mapping[str, StoredLayer]
+    classes: tuple[str, ...]
+    label_names: tuple[str, ...]
+    _cache: dict[tuple[str, str], Rows] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Store:
+        """The store in a folder.
+
+        Raises:
+            UsageError: there is none, or of another version.
+            PellucidError: it is not finished, or none of its pictures could be read.
+        """
+        folder = Path(folder)
+        about = read_about(folder)
+        if about is None:
+            raise UsageError(f"{str(folder)!r} holds no store (no store.json)")
+        stored = {each["name"]: StoredLayer(**each) for each in about["layers"]}
+        store = cls(folder, about["settings"], stored, tuple(about["classes"]), tuple(about["label_names"]))
+        missing = sum(not table_path(folder, number).exists() for number in range(store.parts))
+        if missing:
+            raise PellucidError(
+                f"the store {str(folder)!r} is not finished: {missing} of {store.parts} parts are missing; run collect again"
+            )
+        if not len(store):
+            name, reason = store.skipped[0]
+            raise PellucidError(f"none of the {len(store.skipped)} pictures could be read; the first, {name!r}: {reason}")
+        return store
+
+    def __len__(self) -> int:
+        return sum(pq.read_metadata(table_path(self.folder, number)).num_rows for number in range(self.parts))
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Channels by layer, in the network's order."""
+        return {name: layer.channels for name, layer in self.stored.items()}
+
+    @property
+    def parts(self) -> int:
+        return -(-self.settings["pictures"] // self.settings["part"])
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """(name, reason) of every picture left out."""
+        return [(name, reason) for note in self._notes for name, reason in note["skipped"]]
+
+    @property
+    def clipped(self) -> dict[str, int]:
+        """By layer: how many stored values were larger than float16 holds (65,504) and were cut to it."""
+        return {name: sum(note["clipped"].get(name, 0) for note in self._notes) for name in self.stored}
+
+    def layer(self, name: str) -> StoredLayer:
+        """What is known of a layer.
+
+        Raises:
+            NotFoundError: it was not collected; the nearest names.
+        """
+        if name not in self.stored:
+            raise NotFoundError(f"in the store {str(self.folder)!r} the layer", name, self.stored)
+        return self.stored[name]
+
+    def vectors(self, layer: str) -> Rows:
+        """The activation vectors of a layer, float16, one row a sample."""
+        return self._rows(layer, "activations")
+
+    def attributions(self, layer: str) -> Rows:
+        """Activation times gradient of every class logit at the sampled position, float16, one row a sample.
+
+        Raises:
+            UsageError: they were not collected.
+        """
+        if not self.settings["attributions"]:
+            raise UsageError(f"the store {str(self.folder)!r} was collected without attributions")
+        return self._rows(layer, "attributions")
+
+    def samples(self) -> pa.Table:
+        """One row a sample: image, name, label, position (its number within the picture), row and col by layer, top classes."""
+        return pa.concat_tables([pq.read_table(table_path(self.folder, number)) for number in range(self.parts)])
+
+    def positions(self, layer: str) -> Int[np.ndarray, "n 2"]:
+        """Where in a layer's map each sample was taken: (row, col)."""
+        self.layer(layer)
+        samples = self.samples()
+        return np.stack([samples[f"{axis} {layer}"].to_numpy() for axis in ("row", "col")], 1)
+
+    def extras(self, observer: str) -> list[dict[str, np.ndarray]]:
+        """What an observer kept, part by part.
+
+        Raises:
+            NotFoundError: no such observer watched this collection.
+        """
+        if observer not in self.settings["observers"]:
+            raise NotFoundError(f"in the store {str(self.folder)!r} the observer", observer, self.settings["observers"])
+        return [load_file(observer_path(self.folder, observer, number)) for number in range(self.parts)]
+
+    @cached_property
+    def _notes(self) -> list[dict[str, Any]]:
+        return [json.loads(notes_path(self.folder, number).read_text()) for number in range(self.parts)]
+
+    def _rows(self, layer: str, kind: str) -> Rows:
+        key = (self.layer(layer).folder, kind)
+        if key not in self._cache:
+            paths = [shard_path(self.folder, key[0], number) for number in range(self.parts)]
+            self._cache[key] = Rows([part for path in paths if (part := map_tensor(path, kind)) is not None])
+        return self._cache[key]
+
+
+def table_path(folder: Path, number: int) -> Path:
+    return folder / "samples" / f"{number:05d}.parquet"
+
+
+def notes_path(folder: Path, number: int) -> Path:
+    return folder / "notes" / f"{number:05d}.json"
+
+
+def shard_path(folder: Path, layer: str, number: int) -> Path:
+    return folder / layer / f"{number:05d}.safetensors"
+
+
+def observer_path(folder: Path, observer: str, number: int) -> Path:
+    return folder / "observers" / observer / f"{number:05d}.safetensors"
+
+
+def map_tensor(path: Path, name: str) -> np.ndarray | None:
+    """One float16 matrix of a safetensors file (header length, JSON header, bytes), memory-mapped; None where it has none."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length)).get(name)
+    if entry is None:
+        return None
+    return np.memmap(path, "<f2", "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))
+
+
+def read_about(folder: Path) -> dict[str, Any] | None:
+    """The contents of store.json, None where there is none."""
+    try:
+        about = json.loads((folder / "store.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise PellucidError(f"{str(folder / 'store.json')!r} cannot be read: {error}") from error
+    if about.get("schema") != SCHEMA:
+        raise UsageError(
+            f"the store {str(folder)!r} has version {about.get('schema')}, this pellucid reads {SCHEMA}: collect again elsewhere"
+        )
+    return about
+
+
+def write(path: Path, content: bytes) -> None:
+    """A file that is on the disk before its name is there."""
+    with writing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def prepare(folder: Path, about: dict[str, Any]) -> None:
+    """A folder into which parts with these settings can be written: new, or begun with the same ones.
+
+    Raises:
+        UsageError: it was begun with other settings (each one that differs), or holds something else.
+        PellucidError: it cannot be written.
+    """
+    known = read_about(folder)
+    if known is not None:
+        _compare(folder, known, about)
+    elif folder.is_dir() and any(not path.name.endswith(TEMPORARY) for path in folder.iterdir()):
+        raise UsageError(f"{str(folder)!r} is not empty and holds no store: choose another folder")
+    else:
+        write(folder / "store.json", json.dumps(about, indent=1, ensure_ascii=False).encode())
+    for left in list(folder.rglob(f"*{TEMPORARY}")):
+        left.unlink(missing_ok=True)
+
+
+def _compare(folder: Path, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    old, new = known["settings"], json.loads(json.dumps(wanted["settings"]))
+    differing = [
+        f"{name} is {old.get(name)!r} there and {new.get(name)!r} now" for name in {**old, **new} if old.get(name) != new.get(name)
+    ]
+    if differing:
+        raise UsageError(
+            f"the store {str(folder)!r} was made with other settings: {'; '.join(differing)}; use the same, or another folder"
+        )
+
+
+def to_half(values: Tensor) -> tuple[np.ndarray, int]:
+    """A float matrix as float16, and how many values had to be cut to its range."""
+    limit = float(np.finfo(np.float16).max)
+    return values.clamp(-limit, limit).half().cpu().numpy(), int((values.abs() > limit).sum())

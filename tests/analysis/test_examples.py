@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.analysis.examples import TopExamples, crop_box, top_examples
+from pellucid.errors import NotFoundError, UsageError
+from pellucid.models.model import Layer, ReceptiveField
+
+
+@dataclass
+class Parts:
+    """As much of a store as examples are read from."""
+
+    found: list[dict[str, np.ndarray]]
+    folder: str = "store"
+
+    def layer(self, name: str) -> None:
+        if name != "a":
+            raise NotFoundError("layer", name, ["a"])
+
+    def extras(self, observer: str) -> list[dict[str, np.ndarray]]:
+        return self.found
+
+
+def watch(maps: torch.Tensor, k: int, part: int, batch: int) -> Parts:
+    observer, found = TopExamples(k), []
+    for start in range(0, len(maps), part):
+        observer.start({"a": maps.shape[1]})
+        for first in range(start, min(start + part, len(maps)), batch):
+            ids = torch.arange(first, min(first + batch, start + part, len(maps)))
+            observer.see(ids, {"a": maps[ids]})
+        found.append({name: value.numpy() for name, value in observer.part().items()})
+    return Parts(found)
+
+
+def brute_force(maps: torch.Tensor, channel: int, k: int) -> list[tuple[float, int, int, int]]:
+    entries = []
+    for image, map in enumerate(maps[:, channel].tolist()):
+        best = max(value for row in map for value in row)
+        row, col = next((r, c) for r, values in enumerate(map) for c, value in enumerate(values) if value == best)
+        entries.append((best, image, row, col))
+    return sorted(entries, key=lambda entry: (-entry[0], entry[1]))[:k]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 7), st.integers(1, 4), st.integers(0, 99), st.booleans())
+def test_top_k_equals_brute_force(count: int, k: int, part: int, batch: int, seed: int, ties: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    maps = (
+        torch.randint(-2, 3, (count, 3, 2, 3), generator=generator).float()
+        if ties
+        else torch.randn(count, 3, 2, 3, generator=generator)
+    )
+    found = top_examples(watch(maps, k, part, batch), "a", k)  # pyright: ignore[reportArgumentType]
+    for channel in range(3):
+        wanted = brute_force(maps, channel, k)
+        got = list(zip(*(each[channel].tolist() for each in (found.values, found.images, found.rows, found.cols)), strict=True))
+        assert got == wanted
+
+
+def test_a_part_without_pictures_merges_too() -> None:
+    observer = TopExamples(2)
+    observer.start({"a": 3})
+    empty = {name: value.numpy() for name, value in observer.part().items()}
+    parts = Parts([empty, *watch(torch.rand(3, 3, 2, 2), 2, 9, 9).found])
+    assert top_examples(parts, "a", 1).images.shape == (3, 1)  # pyright: ignore[reportArgumentType]
+
+
+def test_memory_does_not_grow_with_the_pictures() -> None:
+    sizes = {
+        count: sum(value.size for value in watch(torch.rand(count, 4, 2, 2), 3, 1000, 5).found[0].values()) for count in (10, 200)
+    }
+    assert sizes[10] == sizes[200]
+
+
+def test_wrong_use() -> None:
+    with pytest.raises(UsageError, match="k=0"):
+        TopExamples(0)
+    parts = watch(torch.rand(9, 2, 2, 2), 3, 9, 9)
+    for k in (0, 4):
+        with pytest.raises(UsageError, match="kept 1 to 3 examples"):
+            top_examples(parts, "a", k)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(NotFoundError):
+        top_examples(parts, "b", 1)  # pyright: ignore[reportArgumentType]
+
+
+def test_crops_are_the_receptive_field_within_the_picture() -> None:
+    field = ReceptiveField((7, 9), (4, 4), (0.5, 2.5))
+    layer = Layer("a", "Conv2d", 3, 8, 8, field)
+    assert crop_box(layer, 0, 0, (32, 32)) == (0, 0, 4, 7)
+    assert crop_box(layer, 3, 3, (32, 32)) == field.box(3, 3)
+    assert crop_box(layer, 7, 7, (32, 32))[2:] == (32, 32)
+    assert crop_box(Layer("a", "Linear", 3, 1, 1, None), 0, 0, (32, 48)) == (0, 0, 32, 48)
