@@ -33,7 +33,7 @@ def write_sprites(site: Path, name: str, pictures: Sequence[Image.Image], *, til
     """
     sheets = []
     for start in range(0, len(pictures), PER_SHEET):
-        sheet = contact_sheet([_square(each, tile) for each in pictures[start : start + PER_SHEET]], columns=COLUMNS, gap=0)
+        sheet = contact_sheet([square(each, tile) for each in pictures[start : start + PER_SHEET]], columns=COLUMNS, gap=0)
         target = site / "sprites" / f"{name}-{start // PER_SHEET}.{'png' if lossless else 'jpg'}"
         with writing(target) as path:
             sheet.save(path, format="PNG") if lossless else sheet.save(path, format="JPEG", quality=90)
@@ -54,7 +54,8 @@ def copy_viewer(site: Path) -> None:
             shutil.copyfile(source, path)
 
 
-def _square(picture: Image.Image, tile: int) -> Image.Image:
+def square(picture: Image.Image, tile: int) -> Image.Image:
+    """A picture fitted into a square of `tile` pixels, grey where it does not reach."""
     if picture.size == (tile, tile):
         return picture.convert("RGB")
     scale = tile / max(picture.size)

@@ -1,0 +1,65 @@
+"""Data scripts, sprite sheets and the copied viewer."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pellucid.errors import PellucidError
+from pellucid.schema import ClassValue
+from pellucid.site import files
+
+
+def test_a_data_script_is_one_call_with_json_that_no_name_can_break(tmp_path: Path) -> None:
+    evil = "</script>'\"\u2028\\ é"
+    files.write_data(tmp_path, "layer-a", {"name": evil, "value": ClassValue(3, 0.5)})
+    text = (tmp_path / "data" / "layer-a.js").read_text("ascii")
+    match = re.fullmatch(r"pellucid\.put\((\".*?\"), (.*)\);\n", text)
+    assert match is not None
+    assert json.loads(match[1]) == "layer-a"
+    assert json.loads(match[2]) == {"name": evil, "value": {"index": 3, "value": 0.5}}
+
+
+def test_a_number_that_json_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_data(tmp_path, "site", {"score": float("nan")})
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_sprites_lie_in_reading_order_on_sheets_of_a_hundred(tmp_path: Path) -> None:
+    colours = [(i, 255 - i, i // 2) for i in range(123)]
+    sprites = files.write_sprites(tmp_path, "units", [Image.new("RGB", (8, 8), c) for c in colours], tile=8, lossless=True)
+    assert (sprites.sheets, sprites.count, sprites.tile) == (["sprites/units-0.png", "sprites/units-1.png"], 123, 8)
+    sheets = [Image.open(tmp_path / each) for each in sprites.sheets]
+    assert [each.size for each in sheets] == [(80, 80), (80, 24)]  # the last sheet is only as high as it must be
+    for i, colour in enumerate(colours):
+        within = i % sprites.per_sheet
+        x, y = within % sprites.columns * 8 + 4, within // sprites.columns * 8 + 4
+        assert sheets[i // sprites.per_sheet].getpixel((x, y)) == colour, i
+
+
+def test_a_picture_that_is_not_square_lies_fitted_in_the_middle(tmp_path: Path) -> None:
+    sprites = files.write_sprites(tmp_path, "wide", [Image.new("RGB", (64, 32), "red")], tile=16, lossless=True)
+    sheet = Image.open(tmp_path / sprites.sheets[0])
+    assert [sheet.getpixel((8, y)) for y in (1, 8, 14)] == [(128, 128, 128), (255, 0, 0), (128, 128, 128)]
+
+
+def test_no_pictures_make_no_sheet(tmp_path: Path) -> None:
+    sprites = files.write_sprites(tmp_path, "none", [], tile=8)
+    assert (sprites.sheets, sprites.count) == ([], 0)
+
+
+def test_the_viewer_is_copied_whole(tmp_path: Path) -> None:
+    files.copy_viewer(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == {"index.html", "viewer.js", "viewer.css", "licenses.txt"}
+    for each in tmp_path.iterdir():
+        assert each.read_bytes() == (files.VIEWER / each.name).read_bytes()
+
+
+def test_a_missing_viewer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "VIEWER", tmp_path / "nowhere")
+    with pytest.raises(PellucidError, match="make web"):
+        files.copy_viewer(tmp_path / "site")
+    assert not (tmp_path / "site").exists()

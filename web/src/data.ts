@@ -1,0 +1,66 @@
+// The site's data: classic scripts that call `pellucid.put(KEY, VALUE)`, loaded when they are needed and kept.
+
+import { type AtlasLevel, type LayerPage, type Site, VERSION } from "./schema";
+
+/** Something to tell the reader, not a fault of the viewer. */
+export class Trouble extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+const arrived = new Map<string, unknown>();
+const pending = new Map<string, Promise<unknown>>();
+
+declare global {
+  interface Window {
+    pellucid: { put(key: string, value: unknown): void };
+  }
+}
+
+export function install(): void {
+  window.pellucid = { put: (key, value) => void arrived.set(key, value) };
+}
+
+function load<T>(key: string): Promise<T> {
+  let promise = pending.get(key);
+  if (!promise) {
+    promise = script(key);
+    promise.catch(() => pending.delete(key)); // the next visit tries again
+    pending.set(key, promise);
+  }
+  return promise as Promise<T>;
+}
+
+function script(key: string): Promise<unknown> {
+  const file = `data/${encodeURIComponent(key)}.js`;
+  const hint = "The site may be incomplete: copy its whole folder again, or run the build once more.";
+  return new Promise((resolve, reject) => {
+    const element = document.createElement("script");
+    element.src = file;
+    element.onload = () =>
+      arrived.has(key)
+        ? resolve(arrived.get(key))
+        : reject(new Trouble(`${file} is there, but it does not hold the data it should.`, hint));
+    element.onerror = () => reject(new Trouble(`${file} could not be loaded.`, hint));
+    document.head.append(element);
+  });
+}
+
+export async function site(): Promise<Site> {
+  const value = await load<Site>("site");
+  if (value.schema !== VERSION) {
+    throw new Trouble(
+      `This site's data have format ${String(value.schema)}; this viewer reads format ${VERSION}.`,
+      `The data were written by ${String(value.made_by)}. Export the site again so that data and viewer are of one version.`,
+    );
+  }
+  return value;
+}
+
+export const layerPage = (id: string) => load<LayerPage>(`layer-${id}`);
+
+export const atlasLevel = (id: string, grid: number) => load<AtlasLevel>(`atlas-${id}-${grid}`);

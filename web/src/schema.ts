@@ -1,0 +1,134 @@
+// Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.
+
+export const VERSION = 1;
+
+export interface Sprites {
+  sheets: string[];
+  tile: number;
+  columns: number;
+  per_sheet: number;
+  count: number;
+}
+
+export interface Field {
+  size: number[];
+  stride: number[];
+  offset: number[];
+}
+
+export interface ModelCard {
+  spec: string;
+  name: string;
+  channels: number;
+  height: number;
+  width: number;
+  parameters: number;
+  fingerprint: string;
+}
+
+export interface Skipped {
+  name: string;
+  reason: string;
+}
+
+export interface DatasetCard {
+  source: string;
+  pictures: number;
+  skipped: Skipped[];
+  skipped_count: number;
+  labelled: boolean;
+}
+
+export interface LayerCard {
+  id: string;
+  name: string;
+  kind: string;
+  channels: number;
+  height: number;
+  width: number;
+  field: Field | null;
+  units: number;
+  sprites: Sprites;
+  strip: number[];
+  icons: number;
+}
+
+export interface Site {
+  schema: number;
+  made_by: string;
+  title: string;
+  model: ModelCard;
+  dataset: DatasetCard;
+  classes: string[];
+  layers: LayerCard[];
+}
+
+export interface Example {
+  image: number;
+  name: string;
+  label: string | null;
+  value: number;
+  crop: number;
+  whole: number;
+  box: number[];
+}
+
+export interface Unit {
+  name: string;
+  channel: number;
+  picture: string;
+  score: number;
+  silent: boolean;
+  history: number[];
+  examples: Example[];
+  settings: string;
+}
+
+export interface LevelCard {
+  grid: number;
+  cells: number;
+  icons: Sprites;
+}
+
+export interface AtlasCard {
+  samples: number;
+  method: string;
+  trustworthiness: number | null;
+  median_cosine: number;
+  whitened: boolean;
+  patches: Sprites;
+  levels: LevelCard[];
+}
+
+export interface LayerPage {
+  id: string;
+  units: Unit[];
+  crops: Sprites;
+  wholes: Sprites;
+  atlas: AtlasCard | null;
+}
+
+export interface ClassValue {
+  index: number;
+  value: number;
+}
+
+export interface Patch {
+  patch: number;
+  name: string;
+  label: string | null;
+}
+
+export interface Cell {
+  row: number;
+  col: number;
+  count: number;
+  cosine: number;
+  classes: ClassValue[];
+  examples: Patch[];
+}
+
+export interface AtlasLevel {
+  grid: number;
+  cells: Cell[];
+}
