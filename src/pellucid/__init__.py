@@ -1,1 +1,59 @@
-"""See what a vision network has learned."""
+"""See what a vision network has learned.
+
+>>> import pellucid
+>>> model = pellucid.load("terrarium")
+>>> model.layer("mixed4a").channels
+160
+
+Every public name is here and is imported when it is first used, so that `import pellucid` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pellucid.build import build_site as build_site
+    from pellucid.data.collect import collect as collect
+    from pellucid.data.store import Store as Store
+    from pellucid.data.stream import Stream as Stream
+    from pellucid.data.stream import open_stream as open_stream
+    from pellucid.errors import PellucidError as PellucidError
+    from pellucid.models import Layer as Layer
+    from pellucid.models import Model as Model
+    from pellucid.models import capture as capture
+    from pellucid.models import load as load
+    from pellucid.models import redirected_relu as redirected_relu
+    from pellucid.vis import Objective as Objective
+    from pellucid.vis import Rendering as Rendering
+    from pellucid.vis import channel as channel
+    from pellucid.vis import direction as direction
+    from pellucid.vis import fourier as fourier
+    from pellucid.vis import logit as logit
+    from pellucid.vis import neuron as neuron
+    from pellucid.vis import pixel as pixel
+    from pellucid.vis import render as render
+    from pellucid.vis import warp as warp
+
+_HOMES = {
+    "build_site": "build",
+    "collect": "data.collect",
+    "Store": "data.store",
+    "Stream": "data.stream",
+    "open_stream": "data.stream",
+    "PellucidError": "errors",
+    **dict.fromkeys(["Layer", "Model", "capture", "load", "redirected_relu"], "models"),
+    **dict.fromkeys(
+        ["Objective", "Rendering", "channel", "direction", "fourier", "logit", "neuron", "pixel", "render", "warp"], "vis"
+    ),
+}
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    return getattr(import_module(f"pellucid.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -108,3 +108,9 @@ def test_whitening_in_blocks_and_of_rank_deficient_layers(monkeypatch: pytest.Mo
     rows[:, 3:] = 0
     assert whitening(rows).isfinite().all()
     assert torch.equal(whitening(np.zeros((5, 3), np.float16)), torch.eye(3))
+
+
+def test_cells_where_the_layer_is_silent_are_left_out() -> None:
+    points, vectors = np.array([[0.1, 0.1], [0.9, 0.9]], np.float32), np.array([[0.0, 0.0], [1.0, 0.0]], np.float32)
+    (level,) = levels(points, vectors, None, grids=[2], minimum=1)
+    assert [(cell.row, cell.col) for cell in level.cells] == [(1, 1)]

@@ -19,13 +19,13 @@ def network() -> Model:
         convolution.weight.zero_()
         for channel in range(3):
             convolution.weight[channel, channel] = 1 / 9
-    return models.load(nn.Sequential(convolution, nn.ReLU()), size=32)
+    return models.load(nn.Sequential(convolution, nn.ReLU()), size=(32, 32))
 
 
 def test_icons_show_their_means() -> None:
     calls: list[tuple[int, int]] = []
     means = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]], np.float32)
-    icons = render_icons(network(), "1", means, size=32, steps=48, progress=lambda *at: calls.append(at))
+    icons = render_icons(network(), "1", means, size=(32, 32), steps=48, progress=lambda *at: calls.append(at))
     for icon, mean in zip(icons, means, strict=True):
         centre = icon.rendering.image[:, 14:18, 14:18].mean((1, 2))
         assert icon.cosine > 0.7
@@ -35,7 +35,7 @@ def test_icons_show_their_means() -> None:
 
 def test_the_cosine_is_that_of_the_centre_activation() -> None:
     model, mean = network(), np.array([[0.2, 0.5, 0.1]], np.float32)
-    (icon,) = render_icons(model, "1", mean, size=32, steps=3)
+    (icon,) = render_icons(model, "1", mean, size=(32, 32), steps=3)
     map = model.network(model.preprocess(icon.rendering.image[None]))[0].detach()
     centre = map[:, map.shape[1] // 2, map.shape[2] // 2].numpy()
     assert icon.cosine == pytest.approx(float(centre @ mean[0] / np.linalg.norm(centre) / np.linalg.norm(mean)), abs=1e-5)
@@ -43,7 +43,7 @@ def test_the_cosine_is_that_of_the_centre_activation() -> None:
 
 def test_the_same_seed_gives_the_same_icons() -> None:
     mean = np.array([[0.2, 0.5, 0.1]], np.float32)
-    first, again, other = (render_icons(network(), "1", mean, size=32, steps=3, seed=seed)[0] for seed in (0, 0, 1))
+    first, again, other = (render_icons(network(), "1", mean, size=(32, 32), steps=3, seed=seed)[0] for seed in (0, 0, 1))
     assert torch.equal(first.rendering.image, again.rendering.image) and first.cosine == again.cosine
     assert not torch.equal(first.rendering.image, other.rendering.image)
 
@@ -62,7 +62,7 @@ def test_the_objective_is_dot_times_cosine_at_the_centre() -> None:
 
 def test_icons_are_as_large_as_what_their_layer_sees() -> None:
     model = models.load(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Conv2d(2, 2, 81), nn.Conv2d(2, 2, 25)), size=(112, 128))
-    assert [icon_size(model, model.layer(name)) for name in "012"] == [(48, 48), (64, 64), (88, 88)]
+    assert [icon_size(model, model.layer(name)) for name in "012"] == [(40, 40), (56, 56), (72, 72)]
 
 
 def test_a_mean_of_zero_has_no_icon() -> None:
@@ -71,6 +71,6 @@ def test_a_mean_of_zero_has_no_icon() -> None:
 
 
 def test_a_layer_without_a_receptive_field_is_drawn_at_the_model_size() -> None:
-    model = models.load(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), size=16)
+    model = models.load(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), size=(16, 16))
     (icon,) = render_icons(model, "1", np.ones((1, 4), np.float32), steps=2)
     assert icon.rendering.image.shape == (3, 16, 16)

@@ -82,7 +82,7 @@ def levels(
     minimum: int = MINIMUM,
     images: Int[np.ndarray, " n"] | None = None,
 ) -> list[Level]:
-    """The cells of an atlas at several zooms; cells with fewer samples than `minimum` are left out.
+    """The cells of an atlas at several zooms; cells with fewer samples than `minimum`, and silent ones, are left out.
 
     Args:
         points: where each sample lies.
@@ -107,9 +107,9 @@ def _level(where: np.ndarray, grid: int, vectors: Matrix, attributions: Matrix |
     numbers, starts = np.unique(where[order], return_index=True)
     cells, means = [], []
     for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-        if len(rows) < minimum:
+        mean = mean_row(vectors, rows) if len(rows) >= minimum else np.zeros(0)
+        if not mean.any():  # too few samples, or a layer that is silent there: nothing to show
             continue
-        mean = mean_row(vectors, rows)
         classes = () if attributions is None else tuple(cell_classes(mean_row(attributions, rows)))
         cells.append(Cell(number // grid, number % grid, len(rows), len(cells), classes, nearest(vectors, rows, mean, pictures)))
         means.append(mean)

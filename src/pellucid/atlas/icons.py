@@ -13,12 +13,15 @@ from torch import Tensor
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Layer, Model
 from pellucid.vis.objectives import Activations, Objective, direction
+from pellucid.vis.params import fourier
 from pellucid.vis.render import Rendering, render
+from pellucid.vis.transforms import warp
 
 POWER = 4.0
 FLOOR = 0.1  # of the cosine: below it a picture that points the wrong way would gain nothing by turning (lucid issue 116)
-FILLED = 0.8  # of a receptive field's side is about what a unit at its centre draws on; the rest of a larger icon stays grey
-SMALLEST, LARGEST = 48, 96  # pixels; larger ones reach a lower cosine in as many steps
+FILLED = 0.67  # of a receptive field's side is about what a unit at its centre draws on; the rest of a larger icon stays grey
+SMALLEST, LARGEST = 40, 72  # pixels; larger icons have more grey and reach a lower cosine in as many steps
+SMOOTH = fourier(decay=1.0)  # small pictures of one position are harsh at 0.75
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def icon_objective(
 
 
 def icon_size(model: Model, layer: Layer) -> tuple[int, int]:
-    """Height and width at which a layer's centre fills an icon: most of its receptive field, in eights, 48 to 96 pixels.
+    """Height and width at which a layer's centre fills an icon: two thirds of its receptive field, in eights, 40 to 72 pixels.
 
     Never more than the model's size; just that where the receptive field is not known.
     """
@@ -74,13 +77,22 @@ def icon_size(model: Model, layer: Layer) -> tuple[int, int]:
     return height, width
 
 
+def gentle(size: tuple[int, int]) -> warp:
+    """What icons are seen through: half the movement of `robust`, because one position has to stay where it is.
+
+    >>> gentle((72, 72))
+    warp(jitter=4, rotate=10.0, scale=(0.85, 1.15), crop=(72, 72))
+    """
+    return warp(jitter=max(1, round(min(size) * 12 / 224)), rotate=10.0, scale=(0.85, 1.15), crop=size)
+
+
 def render_icons(
     model: Model,
     layer: str,
     means: Float[np.ndarray, "m c"],
     *,
-    size: int | tuple[int, int] | None = None,
-    steps: int = 64,
+    size: tuple[int, int] | None = None,
+    steps: int = 96,
     whiten: Float[Tensor, "c c"] | None = None,
     cosine_power: float = POWER,
     seed: int = 0,
@@ -93,7 +105,7 @@ def render_icons(
         model: the network.
         layer: a name out of `model.layers`.
         means: the cells' mean activations, `Level.means`.
-        size: of the icons in pixels; None for `icon_size`.
+        size: (height, width) of the icons in pixels; None for `icon_size`.
         steps: of optimisation.
         whiten: from `pellucid.atlas.grid.whitening`.
         cosine_power: see `icon_objective`.
@@ -106,8 +118,18 @@ def render_icons(
         UsageError: a mean is zero: the cells of a dead layer have no icons.
     """
     objectives = [icon_objective(layer, torch.from_numpy(mean), whiten=whiten, cosine_power=cosine_power) for mean in means]
-    extent = icon_size(model, model.layer(layer)) if size is None else size
-    renderings = render(model, objectives, size=extent, steps=steps, seeds=seed, batch=batch, progress=progress)
+    height, width = icon_size(model, model.layer(layer)) if size is None else size
+    renderings = render(
+        model,
+        objectives,
+        size=(height, width),
+        steps=steps,
+        parameterization=SMOOTH,
+        transforms=[gentle((height, width))],
+        seeds=seed,
+        batch=batch,
+        progress=progress,
+    )
     return [Icon(each, cosine) for each, cosine in zip(renderings, reached(model, layer, renderings, means), strict=True)]
 
 

@@ -25,7 +25,8 @@ from pellucid.vis.optimise import Job, Plan, has_bfloat16, optimise
 from pellucid.vis.params import Parameterization, fourier
 from pellucid.vis.transforms import Transform
 
-FOURIER = fourier()
+WAY = 6.4  # first learning rate × steps: a picture that goes further saturates, one that goes less far stays pale
+SMALL = 128  # px: networks of smaller inputs answer to finer detail than they show, so their pictures start smoother
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def render(
     *,
     size: int | tuple[int, int] | None = None,
     steps: int = 128,
-    parameterization: Parameterization = FOURIER,
+    parameterization: Parameterization | None = None,
     transforms: Sequence[Transform] | None = None,
-    learning_rate: tuple[float, float] = (0.05, 0.01),
+    learning_rate: tuple[float, float] | None = None,
     seeds: int | Sequence[int] = 0,
     batch: int = 8,
     autocast: bool | None = None,
@@ -84,9 +85,9 @@ def render(
         objectives: units as text (`layer:channel`, `layer:channel@row,col`, `class:name`) or objectives.
         size: height and width of the pictures in pixels; None for `natural_size` of each objective.
         steps: of optimisation, from 1; 64 show what a unit is about, 128 finish it, far more oversaturate.
-        parameterization: what is optimised.
+        parameterization: what is optimised; None for `fourier` of a decay that suits the model.
         transforms: random changes at every step, after which the network sees the middle of `size`; None for `robust`.
-        learning_rate: Adam's at the first and at the last step, falling in half a cosine.
+        learning_rate: Adam's at the first and at the last step, falling in half a cosine; None for `natural_rate`.
         seeds: one from 0 up for all pictures, or one each.
         batch: pictures per forward pass; 4 to 8 are fastest on a CPU.
         autocast: whether the network runs in bfloat16; None where the processor computes in it.
@@ -120,7 +121,13 @@ def render(
         for unit, seed in zip(units, each_seed, strict=True)
         for attempt in range(tries)
     ]
-    plan = Plan(steps, parameterization, transforms, learning_rate, has_bfloat16(model) if autocast is None else autocast)
+    plan = Plan(
+        steps=steps,
+        parameterization=natural_fourier(model) if parameterization is None else parameterization,
+        transforms=transforms,
+        learning_rate=natural_rate(steps) if learning_rate is None else learning_rate,
+        autocast=has_bfloat16(model) if autocast is None else autocast,
+    )
     common, done, total = _common_settings(model, plan), 0, steps * len(jobs)
 
     def tick(pictures: int) -> None:
@@ -138,6 +145,21 @@ def render(
                 for job, (image, score, history) in zip(chunk, outcomes, strict=True)
             ]
     return [max(made[start : start + tries], key=lambda rendering: rendering.score) for start in range(0, len(made), tries)]
+
+
+def natural_fourier(model: Model) -> fourier:
+    """Fourier pictures of decay 0.75, and 1 for models of small inputs."""
+    return fourier(decay=1.0) if min(model.size) < SMALL else fourier()
+
+
+def natural_rate(steps: int) -> tuple[float, float]:
+    """Learning rates that take a picture as far in any number of steps, at most 0.2 a step, ending at a fifth of the first.
+
+    >>> natural_rate(128), natural_rate(64)
+    ((0.05, 0.01), (0.1, 0.02))
+    """
+    first = min(0.2, WAY / steps)
+    return first, first / 5
 
 
 def natural_size(model: Model, objective: Objective) -> tuple[int, int]:

@@ -1,0 +1,65 @@
+"""Make the README's pictures from the demo's run: `make pictures`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from pellucid.arrays import contact_sheet
+from pellucid.terrarium.world import CLASSES, draw
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def data(site: Path, key: str) -> Any:
+    return json.loads((site / "data" / f"{key}.js").read_text().partition(", ")[2].removesuffix(");\n"))
+
+
+def units(site: Path, rows: int = 3, columns: int = 10) -> Image.Image:
+    """The first units of each layer, a row a layer."""
+    pages = [data(site, f"layer-{layer['id']}")["units"] for layer in data(site, "site")["layers"]]
+    chosen = [[unit for unit in page if not unit["silent"]][:columns] for page in pages[:rows]]
+    return contact_sheet(
+        [Image.open(site / unit["picture"]).resize((112, 112)) for row in chosen for unit in row], columns=columns, gap=4
+    )
+
+
+def world(columns: int = 9) -> Image.Image:
+    """One picture of each class."""
+    scenes = [draw(1000 + index, label=label, masks=False) for index, label in enumerate(CLASSES)]
+    return contact_sheet([scene.picture for scene in scenes], columns=columns, gap=4)
+
+
+def page(site: Path, route: str, target: Path) -> None:
+    """A screenshot of a page with a cell chosen."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        view = browser.new_page(viewport={"width": 1280, "height": 760})
+        view.goto(f"{(site / 'index.html').resolve().as_uri()}{route}")
+        view.wait_for_timeout(1500)
+        view.mouse.move(430, 380)
+        view.wait_for_timeout(800)
+        view.screenshot(path=target)
+        browser.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="the demo's run folder")
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    site = arguments.run / "site"
+    units(site).save(arguments.output / "units.png", optimize=True)
+    world().save(arguments.output / "world.png", optimize=True)
+    page(site, "#/layer/1/atlas", arguments.output / "atlas.png")
+
+
+if __name__ == "__main__":
+    main()

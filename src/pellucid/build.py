@@ -1,0 +1,299 @@
+"""The main job: from a network and pictures to a site, stage by stage, each part once and for all."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from pellucid.analysis.examples import TopExamples, top_examples
+from pellucid.analysis.reduce import layout, trustworthiness
+from pellucid.atlas.grid import Level, whitening
+from pellucid.atlas.grid import levels as make_levels
+from pellucid.atlas.icons import render_icons
+from pellucid.data.collect import collect
+from pellucid.data.store import Store
+from pellucid.data.stream import Stream
+from pellucid.errors import UsageError
+from pellucid.files import writing
+from pellucid.models import Layer, Model
+from pellucid.run import Run, in_parts, open_run
+from pellucid.schema import to_json
+from pellucid.site.export import AtlasFinding, Findings, UnitFinding, export
+from pellucid.vis.render import has_bfloat16, render
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+SAMPLES = 8_000  # an atlas of fewer has gaps; pictures that are fewer give several positions each
+PER_CELL = 10  # samples that a cell of the finest grid has in the mean
+CHUNK = 8  # pictures optimised together, and lost at most when the build is killed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a build's files hold, apart from the network and the pictures."""
+
+    layers: tuple[str, ...]
+    units: int  # channels a layer
+    steps: int  # of optimisation, for units
+    icon_steps: int
+    grids: tuple[int, ...]  # cells a side, coarse to fine
+    positions: int  # sampled in each picture
+    examples: int  # a channel
+    seed: int
+    bfloat16: bool  # noted, because it changes the bits
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where the site is and what it holds."""
+
+    index: Path
+    skipped: list[tuple[str, str]]
+    numbers: dict[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        return {"site": str(self.index), "skipped": len(self.skipped), **self.numbers}
+
+
+def build_site(
+    model: Model,
+    stream: Stream,
+    folder: Path,
+    *,
+    layers: Sequence[str] | None = None,
+    units: int | None = None,
+    steps: int | None = None,
+    grids: Sequence[int] | None = None,
+    positions: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Result:
+    """Build the site of a network and a stream of pictures into `folder/site/index.html`.
+
+    Killed at any moment, the same call goes on where it stopped and ends with the same files.
+
+    Args:
+        model: from `pellucid.load`.
+        stream: from `open_stream`, of the model's size.
+        folder: the run folder; new, or begun with the same settings.
+        layers: names of layers; None for three that span the network.
+        units: channels of each layer that get a picture, evenly spread; None for what suits the machine.
+        steps: optimisation steps of each unit's picture; None for what suits the machine.
+        grids: cells a side of the atlas's zoom levels; None for two that suit the number of samples.
+        positions: sampled in each picture; None for as many as an atlas needs.
+        seed: of everything that is drawn.
+        progress: called with (stage, done, total).
+
+    Raises:
+        NotFoundError: no such layer.
+        UsageError: the folder was made with other settings, which are named.
+        PellucidError: no picture could be read, an activation is not a number, the disk is full.
+    """
+    plan = make_plan(model, stream, layers=layers, units=units, steps=steps, grids=grids, positions=positions, seed=seed)
+    settings = {"model": model.fingerprint(), "images": stream.fingerprint(), "classes": list(model.classes), **asdict(plan)}
+    run = open_run(folder, settings=settings, about={"model": model.spec, "images": stream.source})
+    report = (lambda stage, done, total: None) if progress is None else progress
+    return _Builder(model, stream, plan, run, report).build()
+
+
+def make_plan(
+    model: Model,
+    stream: Stream,
+    *,
+    layers: Sequence[str] | None = None,
+    units: int | None = None,
+    steps: int | None = None,
+    grids: Sequence[int] | None = None,
+    positions: int | None = None,
+    seed: int = 0,
+) -> Plan:
+    """What a build does where nothing else is asked: budgets that suit the machine and the number of pictures."""
+    accelerated = model.device.type != "cpu"
+    places = max(1, min(12, math.ceil(SAMPLES / len(stream)))) if positions is None else positions
+    finest = max(4, min(40, round(math.sqrt(len(stream) * places / PER_CELL))))
+    chosen = tuple(sorted({finest // 2, finest})) if grids is None else tuple(sorted(set(grids)))
+    return Plan(
+        layers=tuple(model.layer(name).name for name in (spanning_layers(model) if layers is None else dict.fromkeys(layers))),
+        units=(128 if accelerated else 32) if units is None else units,
+        steps=(256 if accelerated else 128) if steps is None else steps,
+        icon_steps=(256 if accelerated else 96) if steps is None else steps,
+        grids=chosen,
+        positions=places,
+        examples=9,
+        seed=seed,
+        bfloat16=has_bfloat16(model),
+    )
+
+
+def spanning_layers(model: Model, count: int = 3) -> list[str]:
+    """Layers that span the network: the last map of each size with more than a few positions, the deepest `count` of these.
+
+    Raises:
+        UsageError: the network has no layer with maps.
+    """
+    last = {
+        (layer.height, layer.width): layer.name
+        for layer in model.layers.values()
+        if min(layer.height, layer.width) >= 3 and layer.channels not in (1, model.channels, len(model.classes))
+    }
+    if not last:
+        raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name one with --layers")
+    order = list(model.layers)
+    return sorted(last.values(), key=order.index)[-count:]
+
+
+def spread(channels: int, count: int) -> list[int]:
+    """At most `count` channels, evenly spread.
+
+    >>> spread(512, 4), spread(3, 8)
+    ([0, 128, 256, 384], [0, 1, 2])
+    """
+    count = min(count, channels)
+    return [index * channels // count for index in range(count)]
+
+
+@dataclass
+class _Builder:
+    model: Model
+    stream: Stream
+    plan: Plan
+    run: Run
+    report: Progress
+
+    def build(self) -> Result:
+        store = self.collect()
+        findings = [self.findings(self.model.layers[name], store) for name in self.plan.layers]
+        site = self.run.folder / "site"
+        if not self.run.finished("site"):
+            export(site, self.model, self.stream, store, findings, progress=self.stage("site"))
+            self.run.note(skipped=[{"name": name, "reason": reason} for name, reason in store.skipped])
+            self.run.finish("site")
+        return Result(site / "index.html", store.skipped, self.numbers(findings))
+
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.report(name, done, total)
+
+    def collect(self) -> Store:
+        plan = self.plan
+        return collect(
+            self.model,
+            self.stream,
+            plan.layers,
+            self.run.folder / "store",
+            positions=plan.positions,
+            seed=plan.seed,
+            observers=[TopExamples(plan.examples)],
+            progress=self.stage("activations"),
+        )
+
+    def findings(self, layer: Layer, store: Store) -> Findings:
+        return Findings(
+            layer=layer,
+            units=self.units(layer),
+            examples=top_examples(store, layer.name, self.plan.examples),
+            atlas=self.atlas(layer, store),
+        )
+
+    def units(self, layer: Layer) -> list[UnitFinding]:
+        folder = self.run.folder / "units" / folder_name(self.plan.layers, layer.name)
+        channels = spread(layer.channels, self.plan.units)
+
+        def work(some: Sequence[int], start: int) -> list[dict[str, Any]]:
+            names = [f"{layer.name}:{channel}" for channel in some]
+            made = render(self.model, names, steps=self.plan.steps, seeds=self.plan.seed, batch=CHUNK, autocast=self.plan.bfloat16)
+            for channel, each in zip(some, made, strict=True):
+                each.save(folder / f"{channel}.png")
+            return [{"score": each.score, "history": each.history, "settings": each.settings} for each in made]
+
+        records = in_parts(folder, channels, work, size=CHUNK, progress=self.stage(f"pictures of {layer.name}"))
+        return [
+            UnitFinding(f"{layer.name}:{channel}", channel, folder / f"{channel}.png", each["score"], each["history"], _line(each))
+            for channel, each in zip(channels, records, strict=True)
+        ]
+
+    def atlas(self, layer: Layer, store: Store) -> AtlasFinding:
+        folder = self.run.folder / "atlas" / folder_name(self.plan.layers, layer.name)
+        vectors = store.vectors(layer.name)
+        points, trust = self.chart(folder / "layout.safetensors", layer, np.asarray(vectors, np.float32))
+        images = store.samples()["image"].to_numpy()
+        levels = make_levels(points, vectors, store.attributions(layer.name), grids=self.plan.grids, images=images)
+        whiten = whitening(vectors)
+        drawn = [self.icons(folder / str(level.grid), layer, level, whiten) for level in levels]
+        return AtlasFinding(
+            samples=len(vectors),
+            method="UMAP",
+            trustworthiness=trust,
+            whitened=True,
+            levels=[_with_cosines(level, [each["cosine"] for each in made]) for level, made in zip(levels, drawn, strict=True)],
+            icons=[[folder / str(level.grid) / each["file"] for each in made] for level, made in zip(levels, drawn, strict=True)],
+        )
+
+    def chart(self, file: Path, layer: Layer, vectors: Float[np.ndarray, "n c"]) -> tuple[Float[np.ndarray, "n 2"], float | None]:
+        """Where each sample lies, and how far neighbours there are neighbours in the layer."""
+        report = self.stage(f"layout of {layer.name}")
+        report(0, 1)
+        if not file.exists():
+            points = layout(vectors, seed=self.plan.seed)
+            judged = min(15, (len(points) - 1) // 2)
+            trust = trustworthiness(vectors, points, judged) if judged else None
+            with writing(file) as path:
+                save_file({"points": points}, path, {"trustworthiness": to_json(trust)})
+        report(1, 1)
+        with safe_open(file, "numpy") as stored:
+            return stored.get_tensor("points"), json.loads(stored.metadata()["trustworthiness"])
+
+    def icons(self, folder: Path, layer: Layer, level: Level, whiten: Float[Tensor, "c c"]) -> list[dict[str, Any]]:
+        def work(means: Sequence[np.ndarray], start: int) -> list[dict[str, Any]]:
+            plan = self.plan
+            made = render_icons(
+                self.model, layer.name, np.stack(means), steps=plan.icon_steps, whiten=whiten, seed=plan.seed, batch=CHUNK
+            )
+            files = [f"{start + index:05d}.png" for index in range(len(made))]
+            for file, icon in zip(files, made, strict=True):
+                icon.rendering.save(folder / file)
+            return [{"file": file, "cosine": icon.cosine} for file, icon in zip(files, made, strict=True)]
+
+        stage = self.stage(f"icons of {layer.name}, {level.grid} × {level.grid}")
+        return in_parts(folder, list(level.means), work, size=CHUNK, progress=stage)
+
+    def numbers(self, findings: Sequence[Findings]) -> dict[str, Any]:
+        return {
+            each.layer.name: {
+                "units": len(each.units),
+                "icons": sum(len(level.cells) for level in each.atlas.levels),
+                "median_cosine": each.atlas.median_cosine,
+                "trustworthiness": each.atlas.trustworthiness,
+            }
+            for each in findings
+        }
+
+
+def folder_name(layers: Sequence[str], name: str) -> str:
+    """A folder for a layer, the same on every file system: its place among the layers, and what its name has in letters.
+
+    >>> folder_name(["a", "features/7"], "features/7")
+    '1-features-7'
+    """
+    return f"{layers.index(name)}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
+
+
+def _with_cosines(level: Level, cosines: Sequence[float]) -> Level:
+    return replace(level, cells=tuple(replace(cell, cosine=each) for cell, each in zip(level.cells, cosines, strict=True)))
+
+
+def _line(record: dict[str, Any]) -> str:
+    """A picture's settings for people."""
+    settings = record["settings"]
+    height, width = settings["size"]
+    return f"{settings['steps']} steps, {height} × {width} px, seed {settings['seed']}, {settings['parameterization']}"
