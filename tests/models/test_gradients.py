@@ -178,7 +178,7 @@ def test_what_cannot_be_attributed() -> None:
     images = torch.rand(2, 3, 16, 16)
     with pytest.raises(UsageError, match="outside the 8 × 8 map of 'conv1'"):
         logit_attribution(model, images, "conv1", torch.tensor([[0, 0], [0, 8]]))
-    with pytest.raises(UsageError, match="one \\(row, col\\) for each of 2 images"):
+    with pytest.raises(UsageError, match="\\(row, col\\) for each of 2 images"):
         logit_attribution(model, images, "conv1", torch.tensor([[0, 0]]))
     with pytest.raises(NotFoundError, match="did you mean conv2, conv1"):
         logit_attribution(model, images, "conv", torch.tensor([[0, 0]] * 2))
@@ -202,3 +202,28 @@ def test_torch_keeps_its_own_choice_of_attention() -> None:
         logit_attribution(model, torch.rand(1, 3, 16, 16), "blocks", torch.tensor([[0, 1]]))
         assert torch.backends.mha.get_fastpath_enabled() == chosen
     torch.backends.mha.set_fastpath_enabled(before)
+
+
+class Around(nn.Module):
+    """A branch passes the layer by, so that its pictures cannot be multiplied there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 5)
+        self.side = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head((self.conv(x).relu() * self.side(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("network", [Around(), nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.Flatten(), nn.Linear(144, 5))])
+def test_several_positions_at_once_are_each_alone(network: nn.Module) -> None:
+    model = load(network, size=8)
+    images, positions = torch.rand(3, 3, 8, 8), torch.randint(0, 6, (3, 20, 2))
+    layer = next(iter(model.layers))
+    vectors, attributions = logit_attribution(model, images, layer, positions)
+    assert attributions.shape == (3, 20, 5)
+    for at in range(20):
+        alone = logit_attribution(model, images, layer, positions[:, at])
+        torch.testing.assert_close(vectors[:, at], alone[0])
+        torch.testing.assert_close(attributions[:, at], alone[1])

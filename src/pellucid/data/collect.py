@@ -194,7 +194,7 @@ class _Collector:
             vectors = torch.stack([map[range(len(map)), :, at[:, 0], at[:, 1]] for at in where.unbind(1)], 1)
             responses = None
             if attributing:
-                responses = torch.stack([logit_attribution(self.model, images, name, at)[1] for at in where.unbind(1)], 1)
+                _, responses = logit_attribution(self.model, images, name, where)
                 if not responses.isfinite().all():
                     raise PellucidError(f"the gradients of layer {name!r} are not finite for {samples[0].name!r} or one after it")
             found.add(name, where, vectors, responses)

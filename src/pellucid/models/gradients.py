@@ -78,23 +78,28 @@ def _redirected(plain: Tensor, incoming: Tensor, high: Tensor | None) -> tuple[T
     return (torch.where(blocked, inward, plain),)
 
 
+SPREAD = 32  # pictures times positions that run through the rest of a network together
+
+
 def logit_attribution(
-    model: Model, images: Float[Tensor, "n c h w"], layer: str, positions: Int[Tensor, "n 2"]
-) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n k"]]:
+    model: Model, images: Float[Tensor, "n c h w"], layer: str, positions: Int[Tensor, "n 2"] | Int[Tensor, "n p 2"]
+) -> tuple[Float[Tensor, "n *p c"], Float[Tensor, "n *p k"]]:
     """How much the activations at one position of a layer give to every class: activation times gradient, summed over the channels.
 
     One forward pass that carries a derivative along with the values serves all classes at once; where an operation has no
-    such rule, two backward passes do. (Carter et al., "Activation Atlas", Distill 2019: the linear approximation of the
-    logits' dependence on one activation vector.)
+    such rule, two backward passes do. Up to the layer the network runs once a picture, however many positions are asked for,
+    unless the rest of it looks back beyond the layer. (Carter et al., "Activation Atlas", Distill 2019: the linear
+    approximation of the logits' dependence on one activation vector.)
 
     Args:
         model: from `load`.
         images: in [0, 1].
         layer: a name out of `model.layers`; of a module that runs several times, its last run counts.
-        positions: (row, col) on the layer's map for each image.
+        positions: (row, col) on the layer's map for each image, one or p of them.
 
     Returns:
-        The activation vectors at the positions, and their attributions to all classes; both float32 and without history.
+        The activation vectors at the positions, and their attributions to all classes; both float32 and without history,
+        with an axis of positions where `positions` has one.
 
     Raises:
         NotFoundError: no such layer.
@@ -110,22 +115,50 @@ def logit_attribution(
         (torch.Size([5, 4]), torch.Size([5, 2]))
     """
     inputs = model.preprocess(images.detach())
-    injection = _Injection(model, layer, (images.shape[2], images.shape[3]), positions.to(inputs.device))
+    if positions.ndim not in (2, 3) or len(positions) != len(images) or positions.shape[-1] != 2:
+        raise UsageError(f"positions: shape {tuple(positions.shape)}; (row, col) for each of {len(images)} images are wanted")
+    spread = positions.to(inputs.device).reshape(len(images), -1, 2)
+    size, step = (images.shape[2], images.shape[3]), max(1, SPREAD // spread.shape[1])
     with prepared(model), _differentiable_attention():
+        parts = [_attributed(model, *each, layer, size) for each in zip(inputs.split(step), spread.split(step), strict=True)]
+    shape = positions.shape[:-1]
+    vectors, attributions = (torch.cat(each).float() for each in zip(*parts, strict=True))
+    return vectors.reshape(*shape, -1), attributions.reshape(*shape, -1)
+
+
+def _attributed(
+    model: Model, inputs: Tensor, positions: Int[Tensor, "n p 2"], layer: str, size: tuple[int, int]
+) -> tuple[Float[Tensor, "m c"], Float[Tensor, "m k"]]:
+    """Vectors and attributions, the positions of each picture together."""
+    count, flat = positions.shape[1], positions.flatten(0, 1)
+    if count > 1:
+        injection = _Injection(model, layer, size, flat, count)
         try:
             logits = _forward_mode(model, inputs, injection)
-        except (NotImplementedError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
-            logits = _double_backward(model, inputs, injection, error)
-    return injection.vectors.float(), logits.float()
+            if len(logits) == len(flat):
+                return injection.vectors, logits
+        except (NotImplementedError, RuntimeError) as error:  # as where a branch passes the layer by, with fewer pictures
+            _unless_out_of_memory(error)
+    injection, inputs = _Injection(model, layer, size, flat), inputs.repeat_interleave(count, 0)
+    try:
+        logits = _forward_mode(model, inputs, injection)
+    except (NotImplementedError, RuntimeError) as error:
+        _unless_out_of_memory(error)
+        logits = _double_backward(model, inputs, injection, error)
+    return injection.vectors, logits
+
+
+def _unless_out_of_memory(error: Exception) -> None:
+    if isinstance(error, torch.OutOfMemoryError):
+        raise error
 
 
 class _Injection:
     """At the layer's last run: what lies at the positions, and the same on the output's own shape with zeros everywhere else."""
 
-    def __init__(self, model: Model, layer: str, picture: tuple[int, int], positions: Tensor) -> None:
+    def __init__(self, model: Model, layer: str, picture: tuple[int, int], positions: Tensor, each: int = 1) -> None:
         self.place, self.picture, self.positions = model.place(layer), picture, positions
+        self.each = each  # positions a picture: from here on it goes through the network so many times
         self.vectors = torch.empty(0)
 
     def listener(self, replace: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any], Any]:
@@ -136,6 +169,7 @@ class _Injection:
             runs += 1
             if runs != self.place.calls or (tensor := tensor_of(output)) is None:
                 return None
+            tensor = tensor if self.each == 1 else tensor.repeat_interleave(self.each, 0)
             return with_tensor(output, replace(tensor, self._tangent(tensor.detach())))
 
         return listen
@@ -144,15 +178,13 @@ class _Injection:
         count, size = len(output), output[0].numel()
         # Maps of indices, so that every form of output (maps, tokens, channels last) is undone by doing it once.
         places = self.place.form.to_map(torch.arange(size, device=output.device).view(1, *output.shape[1:]), self.picture)[0]
-        rows, columns = self._checked(count, places.shape[1], places.shape[2])
+        rows, columns = self._checked(places.shape[1], places.shape[2])
         chosen = places[:, rows, columns].T
         self.vectors = output.reshape(count, -1).gather(1, chosen)
         tangent = output.new_zeros(count, size).scatter(1, chosen, self.vectors)
         return tangent.view(output.shape)
 
-    def _checked(self, count: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-        if self.positions.shape != (count, 2):
-            raise UsageError(f"positions: shape {tuple(self.positions.shape)}; one (row, col) for each of {count} images")
+    def _checked(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         rows, columns = self.positions.unbind(1)
         if (self.positions < 0).any() or (rows >= height).any() or (columns >= width).any():
             raise UsageError(f"positions: some lie outside the {height} × {width} map of {self.place.name!r}")
