@@ -99,6 +99,29 @@ def test_augmentation_is_reproducible_and_different_for_each_picture(fresh):
     assert not torch.allclose(first[0], first[1], atol=0.05)
 
 
+def test_perturbing_raises_the_loss_by_moves_of_bounded_length_and_leaves_the_network_alone(fresh):
+    network, images, labels = load(), fresh[0].float() / 255, fresh[1]
+
+    def loss(pictures):
+        with torch.no_grad():
+            return torch.nn.functional.cross_entropy(network(train.normalise(pictures)), labels)
+
+    moved = train.perturb(network, images, labels, torch.Generator().manual_seed(0), 0.5)
+    lengths = (moved - images).flatten(1).norm(dim=1)
+    assert 0 <= lengths.min() < 0.05
+    assert 0.45 < lengths.max() <= 0.5 + 1e-4
+    assert not moved.requires_grad
+    assert loss(moved) > 1.1 * loss(images)
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+@pytest.mark.parametrize("loader", [load, load_judge])
+def test_small_worst_case_changes_fool_neither_network(loader, fresh):
+    network, labels = loader(), fresh[1]
+    moved = train.perturb(network, fresh[0].float() / 255, labels, torch.Generator().manual_seed(0), 1.0)
+    assert train.accuracy(network, moved, labels)["all"] >= 0.9
+
+
 def test_training_writes_a_file_that_loads_and_is_the_same_twice(tmp_path, monkeypatch, capsys):
     few = functools.cache(lambda seed: train_pictures(128, seed=seed, workers=0))
     train_pictures = train.pictures

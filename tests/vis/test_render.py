@@ -266,7 +266,7 @@ def test_the_file_holds_picture_and_settings(model: Model, tmp_path: Path) -> No
     assert notes["seed"] == 7 and notes["steps"] == 6 and notes["score"] == made.score
     assert notes["objective"] == made.objective == "channel('3', 1)"
     assert notes["transforms"] == ["warp(jitter=3, rotate=20.0, scale=(0.7, 1.3), crop=(24, 24))"]
-    assert notes["parameterization"] == "fourier(sd=0.01, decay=1.0, decorrelate=True)"
+    assert notes["parameterization"] == "fourier(sd=0.01, decay=1.5, decorrelate=True)"
     assert notes["fingerprint"] == model.fingerprint()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "two.png"]
 

@@ -14,14 +14,14 @@ from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Layer, Model
 from pellucid.vis.objectives import Activations, Objective, direction
 from pellucid.vis.params import fourier
-from pellucid.vis.render import Rendering, render
+from pellucid.vis.render import Rendering, natural_fourier, render
 from pellucid.vis.transforms import warp
 
 POWER = 4.0
 FLOOR = 0.1  # of the cosine: below it a picture that points the wrong way would gain nothing by turning (lucid issue 116)
 FILLED = 0.67  # of a receptive field's side is about what a unit at its centre draws on; the rest of a larger icon stays grey
 SMALLEST, LARGEST = 40, 72  # pixels; larger icons have more grey and reach a lower cosine in as many steps
-SMOOTH = fourier(decay=1.0)  # small pictures of one position are harsh at 0.75
+SMOOTH = 1.0  # decay of the spectrum, at least: small pictures of one position are harsh at 0.75
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def render_icons(
         objectives,
         size=(height, width),
         steps=steps,
-        parameterization=SMOOTH,
+        parameterization=fourier(decay=max(SMOOTH, natural_fourier(model).decay)),
         transforms=[gentle((height, width))],
         seeds=seed,
         batch=batch,

@@ -34,7 +34,7 @@ def prepared(model: Model) -> Iterator[None]:
         yield
 
 
-def capture(model: Model, images: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n c h w"]]:
+def capture(model: Model, images: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
     """What the named layers answer to the images, each as a map; the network runs only as far as the last of them.
 
     Of a module that runs several times in one pass, the last run counts. Tokens come as their grid without class tokens,

@@ -38,17 +38,18 @@ class Conv(nn.Module):
 class Mixed(nn.Module):
     """An inception block: four branches of different reach, side by side in the channels.
 
-    The channels come in the order 1×1, 3×3, 5×5, pool; `outputs` gives how many of each.
+    The channels come in the order 1×1, 3×3, 5×5, pool; `outputs` gives how many of each. Pools take the mean and not the
+    maximum, whose gradient goes to single positions.
     """
 
     def __init__(self, inputs: int, outputs: tuple[int, ...], *, halve: bool = False) -> None:
         super().__init__()
         one, three, five, pool = outputs
-        self.halve = nn.MaxPool2d(3, 2, padding=1) if halve else nn.Identity()
+        self.halve = nn.AvgPool2d(3, 2, padding=1, count_include_pad=False) if halve else nn.Identity()
         self.one = Conv(inputs, one, 1)
         self.three = nn.Sequential(Conv(inputs, three * 3 // 4, 1), Conv(three * 3 // 4, three, 3))
         self.five = nn.Sequential(Conv(inputs, five * 3 // 4, 1), Conv(five * 3 // 4, five, 5))
-        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), Conv(inputs, pool, 1))
+        self.pool = nn.Sequential(nn.AvgPool2d(3, 1, padding=1, count_include_pad=False), Conv(inputs, pool, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.halve(x)

@@ -1,4 +1,10 @@
-"""Train the terrarium's networks: `python -m pellucid.terrarium.train [--judge]`."""
+"""Train the terrarium's networks: `python -m pellucid.terrarium.train [--judge]`.
+
+They learn from pictures with a small worst-case change each (Madry et al. 2018, "Towards Deep Learning Models Resistant to
+Adversarial Attacks"): a network that must answer the same after it has gradients that follow what people see, so that
+pictures optimised for its units show shapes and not grain (Engstrom et al. 2019, "Adversarial Robustness as a Prior for
+Learned Representations", arXiv:1906.00945).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +29,8 @@ from pellucid.terrarium.world import CLASSES, SIZE, draw
 
 FRESH_SEED = 1_000_003  # a world that no training picture comes from
 BATCH = 128
-SMALL, SMALL_SHARE = 64, 0.55  # the first epochs see reduced pictures: less than half the work a step
+REACH = 2.5  # longest worst-case change of a 96 px picture in [0, 1]: its Euclidean norm
+SMALL, SMALL_SHARE = 64, 0.75  # the first epochs see reduced pictures: less than half the work a step
 
 
 def say(text: str) -> None:
@@ -95,7 +102,7 @@ def augment(images: Tensor, generator: torch.Generator, size: int = SIZE) -> Ten
     images = torch.lerp(grey, images, uniform(0.6, 1.3, 1, 1, 1))  # saturation
     middle = images.mean((1, 2, 3), keepdim=True)
     images = (images - middle) * uniform(0.7, 1.3, 1, 1, 1) + middle * uniform(0.8, 1.2, 3, 1, 1)
-    return images + torch.randn(images.shape, generator=generator) * uniform(0, 0.06, 1, 1, 1)
+    return images + torch.randn(images.shape, generator=generator) * uniform(0, 0.12, 1, 1, 1)
 
 
 def add_norm(network: nn.Module) -> None:
@@ -119,8 +126,34 @@ def fold_norm(network: nn.Module) -> None:
                 setattr(module, name, fuse_conv_bn_eval(child[0], child[1]))  # pyright: ignore[reportArgumentType]
 
 
+def answers(network: nn.Module, images: Tensor) -> Tensor:
+    """Logits for [0, 1] pictures, computed in bfloat16."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return network(normalise(images).contiguous(memory_format=torch.channels_last)).float()
+
+
+def perturb(network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator, reach: float) -> Tensor:
+    """Each picture moved a little along the direction in which the network's loss rises fastest.
+
+    Args:
+        network: whose loss rises.
+        images: [0, 1] pictures `n c h w`.
+        labels: class indices `n`.
+        generator: where the lengths of the moves come from.
+        reach: the longest move, a Euclidean norm; each picture's is uniform between 0 and this.
+
+    Returns:
+        As many pictures; they may leave [0, 1] a little.
+    """
+    images = images.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(functional.cross_entropy(answers(network, images), labels, reduction="sum"), images)
+    length = slope.flatten(1).norm(dim=1).clamp(min=1e-12)
+    moves = reach * torch.rand(len(images), generator=generator) / length
+    return images.detach() + slope * moves.view(-1, 1, 1, 1)
+
+
 def fit(network: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, seed: int) -> None:
-    """Train in place: AdamW, one cosine cycle, smoothed labels."""
+    """Train in place: AdamW, one cosine cycle, smoothed labels, each picture perturbed against the network of the moment."""
     generator = torch.Generator().manual_seed(seed)
     steps = epochs * (len(images) // BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.05)
@@ -132,9 +165,10 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, seed
         order, losses, right = torch.randperm(len(images), generator=generator), [], 0
         for picked in order[: len(order) // BATCH * BATCH].split(BATCH):
             batch = augment(images[picked].float().div(255), generator, size)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = network(normalise(batch).contiguous(memory_format=torch.channels_last))
-            loss = functional.cross_entropy(logits.float(), labels[picked], label_smoothing=0.06)
+            # a change of the same strength in each pixel is shorter in a smaller picture
+            batch = perturb(network, batch, labels[picked], generator, REACH * size / SIZE)
+            logits = answers(network, batch)
+            loss = functional.cross_entropy(logits, labels[picked], label_smoothing=0.06)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -173,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--judge", action="store_true", help="train the judge: narrower, from another seed")
     parser.add_argument("--seed", type=int, help="default 0, for the judge 1")
     parser.add_argument("--pictures", type=int, help="default 10800, for the judge 8640")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1, help="of torch; another number gives other bits (default 1)")
     parser.add_argument("-o", "--output", type=Path, help="default: the file that the package ships")
     options = parser.parse_args(arguments)

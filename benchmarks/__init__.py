@@ -1,0 +1,1 @@
+"""Speed against the limit, in one run: `make bench`."""
