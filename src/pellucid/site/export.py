@@ -23,7 +23,7 @@ from pellucid.schema import Sprites
 from pellucid.site.files import copy_viewer, square, write_data, write_sprites
 
 UNIT_TILE, CROP_TILE, WHOLE_TILE, ICON_TILE, PATCH_TILE = 128, 112, 160, 80, 72  # pixels
-STRIP = 12  # unit pictures of a layer on the home page
+STRIP = 16  # unit pictures of a layer on the home page
 MOMENTS = 64  # points of a history that are kept
 
 
