@@ -11,8 +11,10 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from pellucid.arrays import contact_sheet
+from pellucid.arrays import contact_sheet, to_picture
+from pellucid.models import load
 from pellucid.terrarium.world import CLASSES, draw
+from pellucid.vis import render
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -22,13 +24,13 @@ def data(site: Path, key: str) -> Any:
     return json.loads((site / "data" / f"{key}.js").read_text().partition(", ")[2].removesuffix(");\n"))
 
 
-def units(site: Path, rows: int = 3, columns: int = 10) -> Image.Image:
-    """The first units of each layer, a row a layer."""
-    pages = [data(site, f"layer-{layer['id']}")["units"] for layer in data(site, "site")["layers"]]
-    chosen = [[unit for unit in page if not unit["silent"]][:columns] for page in pages[:rows]]
-    return contact_sheet(
-        [Image.open(site / unit["picture"]).resize((112, 112)) for row in chosen for unit in row], columns=columns, gap=4
-    )
+def units(site: Path, columns: int = 9) -> Image.Image:
+    """What the classes look for, then the first units of the two deepest layers, a row each."""
+    classes = [to_picture(each.image) for each in render(load("terrarium"), [f"class:{name}" for name in CLASSES])]
+    pages = [data(site, f"layer-{layer['id']}")["units"] for layer in data(site, "site")["layers"][-2:]]
+    chosen = [unit for page in pages for unit in [each for each in page if not each["silent"]][:columns]]
+    pictures = [*classes, *(Image.open(site / unit["picture"]) for unit in chosen)]
+    return contact_sheet([each.resize((128, 128), Image.Resampling.BICUBIC) for each in pictures], columns=columns, gap=4)
 
 
 def world(columns: int = 9) -> Image.Image:
@@ -56,9 +58,9 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     site = arguments.run / "site"
-    units(site).save(arguments.output / "units.png", optimize=True)
-    world().save(arguments.output / "world.png", optimize=True)
-    page(site, "#/layer/1/atlas", arguments.output / "atlas.png")
+    units(site).save(arguments.output / "units.jpg", quality=90)
+    world().save(arguments.output / "world.jpg", quality=90)
+    page(site, "#/layer/2/atlas", arguments.output / "atlas.png")
 
 
 if __name__ == "__main__":
