@@ -46,7 +46,7 @@ def page(site: Path, route: str, target: Path) -> None:
         view = browser.new_page(viewport={"width": 1280, "height": 760})
         view.goto(f"{(site / 'index.html').resolve().as_uri()}{route}")
         view.wait_for_timeout(1500)
-        view.mouse.move(430, 380)
+        view.mouse.move(500, 300)  # on an icon of the middle
         view.wait_for_timeout(800)
         view.screenshot(path=target)
         browser.close()
