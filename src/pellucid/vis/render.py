@@ -47,7 +47,7 @@ class Rendering:
     history: tuple[float, ...]
     settings: dict[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a PNG that holds the settings as JSON in its text field "pellucid"; the same rendering gives the same bytes.
 
         Raises:
@@ -55,7 +55,7 @@ class Rendering:
         """
         notes = PngInfo()
         notes.add_text("pellucid", json.dumps(self.settings | {"score": self.score}, ensure_ascii=False, sort_keys=True))
-        with writing(path) as temporary:
+        with writing(Path(path)) as temporary:
             to_picture(self.image).save(temporary, format="PNG", pnginfo=notes)
 
 
