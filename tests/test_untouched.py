@@ -1,12 +1,12 @@
 """Every function that takes a network leaves it as it was, also when it raises in the middle."""
 
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.models.untouched import untouched
 
 from pellucid.analysis.examples import TopExamples
 from pellucid.atlas.icons import render_icons
@@ -16,12 +16,6 @@ from pellucid.data.stream import open_stream
 from pellucid.errors import PellucidError
 from pellucid.models import Model, capture, load, logit_attribution, prepared, redirected_relu
 from pellucid.vis import render
-
-spec = spec_from_file_location("untouched", Path(__file__).parent / "models" / "untouched.py")
-assert spec is not None and spec.loader is not None
-module = module_from_spec(spec)
-spec.loader.exec_module(module)
-untouched = module.untouched
 
 Use = Callable[[Model, Path], object]
 

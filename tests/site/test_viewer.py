@@ -308,6 +308,15 @@ def test_hovering_tells_what_a_cell_stands_for_and_a_click_keeps_it(visit: Open)
     assert names(page) == []
 
 
+def test_a_resize_does_not_stop_a_flight(visit: Open) -> None:
+    page = visit("#/layer/mixed4a/atlas?x=0.5&y=0.5&k=6")
+    expect_atlas(page, 24)
+    page.locator("canvas.map-canvas").focus()
+    page.keyboard.press("0")
+    page.set_viewport_size({"width": 1100, "height": 820})
+    expect_atlas(page, 12)
+
+
 def test_the_grid_follows_the_zoom(visit: Open) -> None:
     page = visit("#/layer/mixed4a/atlas")
     expect_atlas(page, 12)

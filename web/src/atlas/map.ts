@@ -51,6 +51,8 @@ export class AtlasMap {
   private width = 0;
   private height = 0;
   private frame = 0;
+  /** Ends the flight under way at once, where a resize would cut it off. */
+  private arrive: (() => void) | null = null;
   private stopped = false;
   private level: Level | null = null;
   private fading: { from: Level; start: number } | null = null;
@@ -67,7 +69,10 @@ export class AtlasMap {
     this.behaviour = zoom<HTMLCanvasElement, unknown>()
       .duration(still() ? 0 : 250)
       .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => this.zoomed(event.transform))
-      .on("end", () => this.stopped || this.wishes.onView(this.view));
+      .on("end", () => {
+        this.arrive = null;
+        if (!this.stopped) this.wishes.onView(this.view);
+      });
     select(canvas).call(this.behaviour);
     this.listen();
   }
@@ -125,11 +130,13 @@ export class AtlasMap {
         [Math.min(0, left - room), Math.min(0, top - room)],
         [Math.max(this.width, left + side + room), Math.max(this.height, top + side + room)],
       ]);
-    if (view) this.go(view, 0);
+    if (this.arrive) this.arrive();
+    else if (view) this.go(view, 0);
     this.redraw();
   }
 
   go(view: View, duration = 600): void {
+    if (duration > 0) this.arrive = () => this.go(view, 0);
     const { side, left, top } = this.home;
     const k = Math.min(Math.max(view.k, this.behaviour.scaleExtent()[0]), this.behaviour.scaleExtent()[1]);
     const target = zoomIdentity
@@ -140,6 +147,7 @@ export class AtlasMap {
   }
 
   goHome(): void {
+    this.arrive = () => this.to(zoomIdentity, 0);
     this.to(zoomIdentity, 700);
   }
 
