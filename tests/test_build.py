@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pellucid.build import build_site, make_plan, spanning_layers
+from pellucid.build import Result, build_site, make_plan, spanning_layers
 from pellucid.data.stream import open_stream
 from pellucid.errors import UsageError
 from pellucid.models import load
@@ -28,6 +28,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build") / "run"
     subprocess.run([*COMMAND, str(folder)], check=True, capture_output=True)
     return folder
+
+
+def build(run: Path, *, spec: str = "terrarium", pictures: int = 160, **settings: Any) -> Result:
+    model, stream = load(spec), open_stream(f"terrarium:{pictures}", size=(96, 96))
+    return build_site(model, stream, run, make_plan(model, stream, **{**SMALL, **settings}))
 
 
 def data(run: Path, key: str) -> Any:
@@ -81,18 +86,18 @@ def test_examples_are_the_best_pictures_of_the_world(run: Path) -> None:
 
 def test_a_second_start_does_nothing_and_changes_nothing(run: Path) -> None:
     before = whole(run)
-    result = build_site(load("terrarium"), open_stream("terrarium:160", size=(96, 96)), run, **SMALL)
+    result = build(run)
     assert result.index == run / "site" / "index.html"
     assert whole(run) == before
 
 
 def test_other_settings_are_refused(run: Path) -> None:
     with pytest.raises(UsageError, match="steps was 3, is now 4"):
-        build_site(load("terrarium"), open_stream("terrarium:160", size=(96, 96)), run, **{**SMALL, "steps": 4})
+        build(run, steps=4)
     with pytest.raises(UsageError, match="images was"):
-        build_site(load("terrarium"), open_stream("terrarium:161", size=(96, 96)), run, **SMALL)
+        build(run, pictures=161)
     with pytest.raises(UsageError, match="model was"):
-        build_site(load("terrarium:judge"), open_stream("terrarium:160", size=(96, 96)), run, **SMALL)
+        build(run, spec="terrarium:judge")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")

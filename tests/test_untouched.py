@@ -10,7 +10,7 @@ from tests.models.untouched import untouched
 
 from pellucid.analysis.examples import TopExamples
 from pellucid.atlas.icons import render_icons
-from pellucid.build import build_site
+from pellucid.build import build_site, make_plan
 from pellucid.data.collect import collect
 from pellucid.data.stream import open_stream
 from pellucid.errors import PellucidError
@@ -29,6 +29,13 @@ def use_redirected(model: Model, folder: Path) -> None:
         capture(model, images().requires_grad_(), ["mixed3a"])["mixed3a"].sum().backward()
 
 
+def use_build(model: Model, folder: Path) -> None:
+    stream = open_stream("terrarium:24", size=model.size)
+    build_site(
+        model, stream, folder / "run", make_plan(model, stream, layers=["mixed4a"], units=1, steps=1, grids=[2], positions=2)
+    )
+
+
 USES: dict[str, Use] = {
     "layers": lambda model, folder: list(model.layers),
     "fingerprint": lambda model, folder: model.fingerprint(),
@@ -42,16 +49,7 @@ USES: dict[str, Use] = {
     "render_icons": lambda model, folder: render_icons(
         model, "mixed3a", np.ones((1, model.layer("mixed3a").channels), np.float32), steps=2, size=(48, 48)
     ),
-    "build_site": lambda model, folder: build_site(
-        model,
-        open_stream("terrarium:24", size=model.size),
-        folder / "run",
-        layers=["mixed4a"],
-        units=1,
-        steps=1,
-        grids=[2],
-        positions=2,
-    ),
+    "build_site": use_build,
 }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pellucid.build import build_site as build_site
+    from pellucid.build import make_plan as make_plan
     from pellucid.data.collect import collect as collect
     from pellucid.data.store import Store as Store
     from pellucid.data.stream import Stream as Stream
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pellucid.vis import warp as warp
 
 _HOMES = {
-    "build_site": "build",
+    **dict.fromkeys(["build_site", "make_plan"], "build"),
     "collect": "data.collect",
     "Store": "data.store",
     "Stream": "data.stream",

@@ -67,17 +67,7 @@ class Result:
 
 
 def build_site(
-    model: Model,
-    stream: Stream,
-    folder: Path,
-    *,
-    layers: Sequence[str] | None = None,
-    units: int | None = None,
-    steps: int | None = None,
-    grids: Sequence[int] | None = None,
-    positions: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
+    model: Model, stream: Stream, folder: Path | str, plan: Plan | None = None, *, progress: Progress | None = None
 ) -> Result:
     """Build the site of a network and a stream of pictures into `folder/site/index.html`.
 
@@ -85,24 +75,18 @@ def build_site(
 
     Args:
         model: from `pellucid.load`.
-        stream: from `open_stream`, of the model's size.
+        stream: from `pellucid.open_stream`, of the model's size.
         folder: the run folder; new, or begun with the same settings.
-        layers: names of layers; None for three that span the network.
-        units: channels of each layer that get a picture, evenly spread; None for what suits the machine.
-        steps: optimisation steps of each unit's picture; None for what suits the machine.
-        grids: cells a side of the atlas's zoom levels; None for two that suit the number of samples.
-        positions: sampled in each picture; None for as many as an atlas needs.
-        seed: of everything that is drawn.
+        plan: from `make_plan`; None for its defaults.
         progress: called with (stage, done, total).
 
     Raises:
-        NotFoundError: no such layer.
         UsageError: the folder was made with other settings, which are named.
         PellucidError: no picture could be read, an activation is not a number, the disk is full.
     """
-    plan = make_plan(model, stream, layers=layers, units=units, steps=steps, grids=grids, positions=positions, seed=seed)
+    plan = make_plan(model, stream) if plan is None else plan
     settings = {"model": model.fingerprint(), "images": stream.fingerprint(), "classes": list(model.classes), **asdict(plan)}
-    run = open_run(folder, settings=settings, about={"model": model.spec, "images": stream.source})
+    run = open_run(Path(folder), settings=settings, about={"model": model.spec, "images": stream.source})
     report = (lambda stage, done, total: None) if progress is None else progress
     return _Builder(model, stream, plan, run, report).build()
 
@@ -118,7 +102,21 @@ def make_plan(
     positions: int | None = None,
     seed: int = 0,
 ) -> Plan:
-    """What a build does where nothing else is asked: budgets that suit the machine and the number of pictures."""
+    """What a build shall do; what is not said suits the machine and the number of pictures.
+
+    Args:
+        model: from `pellucid.load`.
+        stream: from `pellucid.open_stream`.
+        layers: names of layers; None for three that span the network.
+        units: channels of each layer that get a picture, evenly spread.
+        steps: optimisation steps of each picture.
+        grids: cells a side of the atlas's zoom levels; None for two that suit the number of samples.
+        positions: sampled in each picture; None for as many as an atlas needs.
+        seed: of everything that is drawn.
+
+    Raises:
+        NotFoundError: no such layer.
+    """
     accelerated = model.device.type != "cpu"
     places = max(1, min(12, math.ceil(SAMPLES / len(stream)))) if positions is None else positions
     finest = max(4, min(40, round(math.sqrt(len(stream) * places / PER_CELL))))

@@ -235,24 +235,16 @@ def build(
     pellucid build terrarium terrarium:1600 -o run
     pellucid build nets/my.py:load photos -o run --layers features.7 features.12 --units 32
     """
-    from pellucid.build import build_site
+    from pellucid.build import build_site, make_plan
     from pellucid.data.stream import open_stream
 
     loaded = _load(model, **source)
     stream = open_stream(images, size=loaded.size, channels=loaded.channels, labels=labels, classes=loaded.classes)
+    plan = make_plan(
+        loaded, stream, layers=layers or None, units=units, steps=steps, grids=grid or None, positions=positions, seed=seed
+    )
     with _progress(quiet) as progress:
-        result = build_site(
-            loaded,
-            stream,
-            output,
-            layers=layers or None,
-            units=units,
-            steps=steps,
-            grids=grid or None,
-            positions=positions,
-            seed=seed,
-            progress=progress,
-        )
+        result = build_site(loaded, stream, output, plan, progress=progress)
     _print_json(result.facts()) if as_json else click.echo(str(result.index))
     _say_skipped(result.skipped)
 
