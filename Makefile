@@ -13,7 +13,8 @@ demo: $(READY)
 	$(BIN)/pellucid build terrarium terrarium:1600 -o demo --layers mixed3b mixed4a mixed4b --units 24 --grid 8 16
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser"
+	$(BIN)/python -m pytest tests/site -m browser
 
 lint: $(READY)
 	$(BIN)/ruff check src tests docs benchmarks

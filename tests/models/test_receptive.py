@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from pellucid.models import ReceptiveField, load
 
-REAL = Path("/work/shared/real/models")
+REAL = Path(os.environ.get("PELLUCID_REAL", Path(__file__).parents[2] / "../shared/real")) / "models"
 
 
 def compare(network: nn.Module, size: tuple[int, int], layers: list[str] | None = None) -> int:
