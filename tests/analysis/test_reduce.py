@@ -156,3 +156,14 @@ def test_bits_do_not_depend_on_the_global_generators() -> None:
     np.random.seed(5)
     torch.manual_seed(5)
     assert np.array_equal(layout(rows), layout(rows))
+
+
+def test_a_layout_leaves_the_number_of_threads_as_it_was() -> None:
+    pytest.importorskip("umap")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        layout(np.random.default_rng(0).random((50, 8)))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

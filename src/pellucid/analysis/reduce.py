@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -209,7 +211,18 @@ def _umap(rows: Matrix, k: int, min_dist: float, metric: str, seed: int) -> Floa
             precomputed_knn=(indices.numpy(), distances.numpy(), None),
             force_approximation_algorithm=True,  # below 4,096 rows it would throw the neighbours away
         )
-        return np.asarray(reducer.fit_transform(rows))
+        with _own_threads():
+            return np.asarray(reducer.fit_transform(rows))
+
+
+@contextmanager
+def _own_threads() -> Iterator[None]:
+    """Keep torch's number of threads, which numba changes for the whole process, and with it the last bits of what follows."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _place(
