@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ZOO := .venv-zoo
-NODE := .venv-node
 
 .PHONY: demo test lint format test-zoo bench web pictures reference clean
 
@@ -61,5 +60,5 @@ reference: $(READY)
 	$(BIN)/python docs/reference.py > docs/cli.md
 
 clean:
-	rm -rf $(VENV) $(ZOO) $(NODE) demo dist web/node_modules
+	rm -rf $(VENV) $(ZOO) demo dist web/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
