@@ -1,0 +1,195 @@
+"""Torch's functions with the same answers, bit for bit, and quicker gradients with respect to what they are applied to.
+
+Each answers a weak side of torch's kernels for CPUs, and only where that was measured to pay: on a CPU, where the gradient of
+the input is wanted and that of the weights is not. Everything else goes to torch as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional as F
+
+from pellucid.models.receptive import Pair, pair
+
+FEW = 4  # channels of a picture; oneDNN computes with eight or sixteen at a time
+SCORES = 2**22  # of attention in one picture that are computed at once, in some 80 MB
+
+Two = tuple[int, int]
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """`torch.conv2d`; quicker where it strides over a picture's channels, or in bfloat16 over each channel for itself.
+
+    Example:
+        >>> images, weight = torch.rand(1, 3, 9, 9, requires_grad=True), torch.rand(8, 3, 5, 5)
+        >>> maps = conv2d(images, weight, stride=2)
+        >>> torch.equal(maps, torch.conv2d(images, weight, stride=2)), maps.grad_fn.name()
+        (True, '_ConvolutionBackward')
+    """
+    steps, margins = pair(stride), (0, 0) if isinstance(padding, str) else pair(padding)
+    plain = padding != "same" and pair(dilation) == (1, 1) and all(m < k for m, k in zip(margins, weight.shape[2:], strict=True))
+    over_few = groups == 1 and weight.shape[1] <= FEW
+    over_each = groups == weight.shape[0] == input.shape[1] and weight.dtype == torch.bfloat16
+    if steps != (1, 1) and plain and (over_few or over_each) and _pays(input) and not _learning(weight, bias):
+        return _Convolution.apply(input, weight, bias, steps, margins, groups)
+    return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """`torch.nn.functional.avg_pool2d`; quicker in bfloat16 where the windows overlap.
+
+    Example:
+        >>> maps = torch.rand(1, 4, 9, 9, dtype=torch.bfloat16, requires_grad=True)
+        >>> avg_pool2d(maps, 3, stride=2).grad_fn.name()
+        '_AveragePoolBackward'
+    """
+    kernel = pair(kernel_size)
+    steps = pair(stride) if stride not in (None, (), []) else kernel
+    options = (kernel, steps, pair(padding), ceil_mode, count_include_pad, divisor_override)
+    overlap = any(step < size for step, size in zip(steps, kernel, strict=True))
+    if overlap and input.dtype == torch.bfloat16 and _pays(input):
+        return _AveragePool.apply(input, *options)
+    return F.avg_pool2d(input, *options)
+
+
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, *rest: Any, **named: Any) -> Tensor:
+    """`torch.nn.functional.scaled_dot_product_attention`; quicker in bfloat16 where every token attends to every other.
+
+    Example:
+        >>> tokens = torch.rand(1, 2, 5, 4, dtype=torch.bfloat16, requires_grad=True)
+        >>> scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=0.0).grad_fn.name()
+        '_AttentionBackward'
+    """
+    options = [*rest, *(each for name, each in named.items() if name != "scale")]  # a mask, dropout, causality, shared heads
+    plain = not any(isinstance(each, Tensor) or each for each in options)
+    alike = query.shape == key.shape == value.shape and query.dtype == key.dtype == value.dtype == torch.bfloat16
+    few = query.ndim == 4 and query.shape[1] * query.shape[2] ** 2 <= SCORES
+    if plain and alike and few and all(map(_pays, (query, key, value))):
+        return _Attention.apply(query, key, value, named.get("scale"))
+    return F.scaled_dot_product_attention(query, key, value, *rest, **named)
+
+
+QUICK: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    F.conv2d: conv2d,
+    F.avg_pool2d: avg_pool2d,
+    F.scaled_dot_product_attention: scaled_dot_product_attention,
+}
+
+
+def _pays(input: Tensor) -> bool:
+    known = type(input) is Tensor and input.device.type == "cpu" and input.dtype in (torch.float32, torch.bfloat16)
+    return known and input.ndim == 4 and _learning(input) and torch.backends.mkldnn.is_available()
+
+
+def _learning(*tensors: Tensor | None) -> bool:
+    return any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+class _Convolution(Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Two, padding: Two, groups: int) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.how = _in_blocks if groups == 1 else _spread
+        ctx.geometry = (input.shape[2:], stride, padding)
+        return torch.conv2d(input, weight, bias, stride, padding, 1, groups)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (weight,) = gradients, ctx.saved_tensors
+        return ctx.how(gradient, weight.to(gradient.dtype), *ctx.geometry), None, None, None, None, None
+
+
+class _AveragePool(Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, *options: Any) -> Tensor:
+        ctx.size, ctx.options = input.shape[2:], options
+        return F.avg_pool2d(input, *options)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (kernel, stride, padding, ceil_mode, *_) = gradients, ctx.options
+        ones = torch.ones(1, 1, *ctx.size)
+        inside = F.avg_pool2d(ones, kernel, stride, padding, ceil_mode, divisor_override=1)
+        divisor = inside / F.avg_pool2d(ones, *ctx.options)
+        weight = gradient.new_ones(gradient.shape[1], 1, *kernel)
+        return _spread(gradient / divisor.to(gradient.dtype), weight, ctx.size, stride, padding), *[None] * len(ctx.options)
+
+
+class _Attention(Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        ctx.save_for_backward(query, key, value)
+        ctx.scale = query.shape[-1] ** -0.5 if scale is None else scale
+        return F.scaled_dot_product_attention(query, key, value, scale=scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        pictures = zip(*(tensor.split(1) for tensor in (*ctx.saved_tensors, *gradients)), strict=True)
+        parts = zip(*(_attention(ctx.scale, *each) for each in pictures), strict=True)
+        return *map(torch.cat, parts), None
+
+
+def _in_blocks(gradient: Tensor, weight: Tensor, size: Two, stride: Two, padding: Two) -> Tensor:
+    """A convolution of stride s is one of stride 1 over blocks of s × s pixels, each pixel of a block being further channels.
+
+    As in the sub-pixel convolution of Shi et al., CVPR 2016, section 3.2.
+    """
+    (rows, columns), (high, wide) = stride, weight.shape[2:]
+    filled = F.pad(weight, (0, -wide % columns, 0, -high % rows))
+    blocks = filled.unflatten(3, (-1, columns)).unflatten(2, (-1, rows))  # o c K r L s
+    kernel = blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)  # o (r s c) K L
+    cells = F.conv_transpose2d(gradient, kernel).movedim(1, 3).unflatten(3, (rows, columns, -1))  # n i j r s c
+    pixels = cells.transpose(2, 3).flatten(3, 4).flatten(1, 2).movedim(3, 1)  # n c (i r) (j s)
+    return _framed(pixels, padding, size)
+
+
+def _spread(gradient: Tensor, weight: Tensor, size: Two, stride: Two, padding: Two) -> Tensor:
+    """A convolution of each channel for itself, turned around: the positions set s apart among zeros, and a stride of 1."""
+    kernel, positions = weight.shape[2:], gradient.shape[2:]
+    margins = tuple(taps - 1 - before for taps, before in zip(kernel, padding, strict=True))
+    if stride != (1, 1):
+        # So many that the convolution gives no less than the size; more are needed where the last window is not at the end.
+        spans = [(count - 1) * step + 1 for count, step in zip(positions, stride, strict=True)]
+        wanted = [side + taps - 1 - 2 * margin for side, taps, margin in zip(size, kernel, margins, strict=True)]
+        height, width = map(max, spans, wanted)
+        spread = gradient.new_zeros(len(gradient), height, width, len(weight)).movedim(3, 1)
+        spread[:, :, : spans[0] : stride[0], : spans[1] : stride[1]] = gradient
+        gradient = spread
+    pixels = F.conv2d(gradient, weight.flip(2, 3), padding=margins, groups=len(weight))
+    return pixels if pixels.shape[2:] == size else _framed(pixels, (0, 0), size)
+
+
+def _framed(pixels: Tensor, corner: Two, size: Two) -> Tensor:
+    """The window of this size whose upper left corner is there, with zeros where there are no pixels."""
+    (top, left), (height, width) = corner, pixels.shape[2:]
+    return F.pad(pixels, (-left, size[1] + left - width, -top, size[0] + top - height))
+
+
+def _attention(scale: float, query: Tensor, key: Tensor, value: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of one picture's attention; its weights are computed again, and in float32, as torch has them."""
+    weights = torch.softmax((query.float() * scale) @ key.float().mT, -1)
+    along = (gradient @ value.mT).float()
+    scores = scale * weights * (along - (weights * along).sum(-1, keepdim=True))
+    scores, weights = scores.to(query.dtype), weights.to(query.dtype)
+    return scores @ key, scores.mT @ query, weights.mT @ gradient
