@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def to_picture(image: Float[Tensor, "c h w"]) -> Image.Image:
@@ -45,6 +46,17 @@ def to_image(picture: Image.Image, channels: int = 3) -> Float[Tensor, "c h w"]:
     """
     values = np.array(picture.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
     return torch.from_numpy(values).reshape(*values.shape[:2], -1).permute(2, 0, 1).float().div(255)
+
+
+def resized(image: Float[Tensor, "c h w"], size: tuple[int, int]) -> Float[Tensor, "c p q"]:
+    """The picture at another (height, width), smoothed where it shrinks.
+
+    >>> resized(torch.ones(3, 4, 6), (2, 9)).shape
+    torch.Size([3, 2, 9])
+    """
+    if tuple(image.shape[1:]) == tuple(size):
+        return image
+    return F.interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0].clamp(0, 1)
 
 
 def contact_sheet(

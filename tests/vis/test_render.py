@@ -6,6 +6,7 @@ import copy
 import errno
 import itertools
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from pellucid.models.capture import capture
 from pellucid.models.model import Model
 from pellucid.terrarium.network import load_judge
 from pellucid.vis import (
+    Diverged,
+    Method,
     Objective,
     Rendering,
     channel,
@@ -35,6 +38,9 @@ from pellucid.vis import (
     robust,
     warp,
 )
+from pellucid.vis.objectives import IMAGE, opacity
+from pellucid.vis.optimise import optimise
+from pellucid.vis.params import transparent
 
 QUICK = {"steps": 6, "size": 24, "autocast": False}
 
@@ -64,7 +70,7 @@ def model() -> Model:
 )
 def test_scores_rise(model: Model, unit: str | Objective) -> None:
     mild = warp(jitter=1, rotate=2, scale=(0.95, 1.05), crop=(32, 32))
-    (rendering,) = render(model, [unit], steps=40, transforms=[mild], autocast=False)
+    (rendering,) = render(model, [unit], steps=40, method=Method(transforms=[mild]), autocast=False)
     assert len(rendering.history) == 40
     assert rendering.score > rendering.history[0]
     assert sum(rendering.history[-5:]) > sum(rendering.history[:5])
@@ -156,20 +162,180 @@ def test_the_network_is_left_as_it_was(failure: type[BaseException] | None) -> N
     assert all(torch.equal(after[0][name], value) for name, value in before[0].items())
 
 
-def test_no_number_names_unit_and_step(model: Model) -> None:
+def test_no_number_names_unit_and_step_and_keeps_the_last_good_picture(model: Model) -> None:
     steps = itertools.count()
     broken = Objective(
-        "broken", frozenset({"0"}), lambda seen: seen["0"].mean((1, 2, 3)) * (float("nan") if next(steps) == 3 else 1)
+        "broken", frozenset({"3"}), lambda seen: seen["3"].mean((1, 2, 3)) * (float("nan") if next(steps) == 3 else 1)
     )
-    with pytest.raises(PellucidError, match=r"broken at step 3 is nan"):
-        render(model, [broken], **QUICK)
+    with pytest.raises(Diverged, match=r"broken at step 3 is nan") as caught:
+        render(model, ["0:1", "3:0", broken], batch=1, **QUICK)
+    steps = itertools.count(10)
+    expected = render(model, ["0:1", "3:0", broken], snapshots=[2], batch=1, **QUICK)
+    assert [each is None for each in caught.value.finished] == [False, False, True] and caught.value.index == 2
+    assert torch.equal(caught.value.finished[1].image, expected[1].image)
+    torch.testing.assert_close(caught.value.picture, expected[2].snapshots[2])
 
 
 def test_an_overflow_names_its_unit() -> None:
     network = small()
     network[3].weight.data[1] = 3e38
-    with pytest.raises(PellucidError, match=r"channel\('3', 1\) at step 0"):
+    with pytest.raises(Diverged, match=r"channel\('3', 1\) at step 0") as caught:
         render(load(network, size=32), ["3:0", "3:1"], **QUICK)
+    assert caught.value.picture is None
+
+
+def test_snapshots_are_the_pictures_of_fewer_steps(model: Model) -> None:
+    method = Method(learning_rate=(0.05, 0.05))
+    (whole,) = render(model, ["3:1"], method=method, snapshots=[0, 4, 6], **QUICK)
+    (part,) = render(model, ["3:1"], method=method, **(QUICK | {"steps": 4}))
+    assert sorted(whole.snapshots) == [0, 4, 6]
+    assert torch.equal(whole.snapshots[4], part.image) and torch.equal(whole.snapshots[6], whole.image)
+    assert not torch.equal(whole.snapshots[0], whole.snapshots[4])
+
+
+def apart(size: int) -> Objective:
+    """Pictures of a group that do not want to be alike."""
+
+    def score(seen: dict[str, torch.Tensor]) -> torch.Tensor:
+        maps = seen["3"].mean((2, 3))
+        assert len(maps) == size
+        return maps[:, 1] - (maps - maps.mean(0)).norm(dim=1)
+
+    return Objective(f"apart({size})", frozenset({"3"}), score, pictures=size)
+
+
+def test_an_objective_about_several_pictures(model: Model) -> None:
+    units = ["3:0", apart(3), "3:1", apart(2)]
+    made = render(model, units, batch=4, **QUICK)
+    assert [each.objective for each in made] == ["channel('3', 0)", *["apart(3)"] * 3, "channel('3', 1)", *["apart(2)"] * 2]
+    assert not torch.equal(made[1].image, made[2].image)  # each has noise of its own
+    for index, unit in ((0, units[0]), (4, units[2])):
+        torch.testing.assert_close(made[index].image, render(model, [unit], **QUICK)[0].image, atol=1e-4, rtol=1e-4)
+    alone = render(model, [apart(3)], **QUICK)
+    for one, two in zip(made[1:4], alone, strict=True):
+        torch.testing.assert_close(one.image, two.image, atol=1e-4, rtol=1e-4)
+
+
+def test_the_best_of_tries_is_a_whole_group(model: Model) -> None:
+    best = render(model, [apart(3)], tries=3, **QUICK)
+    each = [render(model, [apart(3)], seeds=0, tries=tries, **QUICK) for tries in (1, 2, 3)]
+    assert len({picture.settings["attempt"] for picture in best}) == 1
+    totals = [sum(picture.score for picture in group) for group in each]
+    assert totals == sorted(totals) and sum(picture.score for picture in best) == totals[-1]
+
+
+@pytest.mark.parametrize("parameterization", [fourier(), pixel()])
+@pytest.mark.parametrize("shape", [(24, 24), (20, 31)])
+def test_a_picture_to_start_from(model: Model, parameterization, shape: tuple[int, int]) -> None:
+    smooth = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
+    photo = nn.functional.interpolate(smooth[None], shape, mode="bilinear")[0]
+    method = Method(parameterization=parameterization)
+    (made, noise) = render(model, ["3:1"] * 2, start=[photo, None], steps=3, snapshots=[0], method=method, autocast=False)
+    assert made.image.shape == photo.shape and noise.image.shape[1:] == (32, 32)
+    torch.testing.assert_close(made.snapshots[0], photo, atol=1 / 255, rtol=0)
+    assert not torch.equal(made.image, made.snapshots[0])
+    (larger,) = render(model, ["3:1"], start=photo, size=40, steps=1, method=method)
+    assert larger.image.shape == (3, 40, 40)
+
+
+def test_views_average_their_gradients(model: Model) -> None:
+    draws = []
+
+    def shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        draws.append(float(torch.rand(1, generator=generator)))
+        return images.roll(round(4 * draws[-1]), 3)
+
+    for views in (1, 3):
+        draws.clear()
+        render(model, ["3:1"], method=Method(transforms=[shifted], views=views), **QUICK)
+        assert len(draws) == 6 * views and len(set(draws)) == len(draws)
+    still = [render(model, ["3:1"], method=Method(transforms=[], views=views), **QUICK)[0].image for views in (1, 3)]
+    torch.testing.assert_close(*still, atol=1e-3, rtol=1e-3)
+
+
+def test_filters_and_penalty(model: Model) -> None:
+    def grey(images: torch.Tensor, progress: float) -> torch.Tensor:
+        seen.append(progress)
+        return images.mean((2, 3), keepdim=True).expand_as(images)
+
+    seen: list[float] = []
+    flat = Method(parameterization=pixel(), picture_filter=grey)
+    (made,) = render(model, ["3:1"], method=flat, **QUICK)
+    assert made.image.std((1, 2)).max() < 1e-4 and seen == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    (still,) = render(
+        model, ["3:1"], method=Method(gradient_filter=lambda gradient, progress: gradient * 0), snapshots=[0], **QUICK
+    )
+    assert torch.equal(still.image, still.snapshots[0])
+    dark = Objective("dark", frozenset({IMAGE}), lambda pictures: -100 * pictures[IMAGE].mean((1, 2, 3)))
+    (plain,), (night,) = (
+        render(model, ["3:1"], method=Method(penalty=penalty), **(QUICK | {"steps": 24})) for penalty in (None, dark)
+    )
+    assert night.image.mean() < plain.image.mean() - 0.02
+    assert night.settings["penalty"] == "dark" and night.objective == "channel('3', 1)"
+    assert night.score == pytest.approx(render(model, ["3:1"], start=night.image, steps=1, snapshots=[0])[0].history[0], abs=0.5)
+
+
+def test_weight_noise_changes_the_picture_and_not_the_weights(model: Model) -> None:
+    plain, noisy, again = (render(model, ["3:1"], method=Method(weight_noise=noise), **QUICK)[0].image for noise in (0.0, 0.2, 0.2))
+    assert torch.equal(noisy, again) and not torch.equal(plain, noisy)
+
+
+def test_dead_units_are_said(model: Model) -> None:
+    network = small()
+    network[3].weight.data[2], network[3].bias.data[2] = 0, -1
+    dead = load(network, size=32)
+    silent, alive = render(dead, ["4:2", "4:3"], **QUICK)
+    assert silent.silent and not alive.silent
+
+
+def test_memory_that_runs_out_halves_the_batch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def scarce(model: Model, jobs, plan, tick):
+        sizes.append(len(jobs))
+        if len(jobs) > 2:
+            tick(1)
+            raise torch.OutOfMemoryError("out of memory")
+        return optimise(model, jobs, plan, tick)
+
+    units, ticks = [f"3:{index}" for index in range(7)], []
+    expected = render(model, units, **QUICK)
+    monkeypatch.setattr(import_module("pellucid.vis.render"), "optimise", scarce)
+    made = render(model, units, progress=lambda done, total: ticks.append((done, total)), **QUICK)
+    assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1] or sizes == [7, 3, 1] + [1] * 6
+    assert ticks[-1] == (42, 42)
+    for one, two in zip(made, expected, strict=True):
+        torch.testing.assert_close(one.image, two.image, atol=1e-4, rtol=1e-4)
+
+
+def test_memory_for_not_even_one_picture(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> list:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(import_module("pellucid.vis.render"), "optimise", none)
+    with pytest.raises(PellucidError, match=r"channel\('3', 0\) at 24 × 24 px does not fit into memory"):
+        render(model, ["3:0", "3:1"], **QUICK)
+
+
+def test_batches_hold_what_shares_its_last_layer(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(model: Model, jobs, plan, tick):
+        seen.append([sorted(job.objective.layers) for job in jobs])
+        return optimise(model, jobs, plan, tick)
+
+    monkeypatch.setattr(import_module("pellucid.vis.render"), "optimise", watched)
+    made = render(model, ["3:0", "0:0", "class:ant", "0:1", "3:1"], **QUICK)
+    assert seen == [[["0"], ["0"]], [["3"], ["3"]], [["logits"]]]
+    assert [each.objective for each in made][:3] == ["channel('3', 0)", "channel('0', 0)", "logit(0)"]
+
+
+def test_a_size_that_the_network_refuses() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 9), nn.Flatten(), nn.Linear(4 * 24 * 24, 2))
+    with pytest.raises(UsageError, match=r"size: .* refuses 40 × 40 px \(mat1 and mat2.*; its own is 32 × 32"):
+        render(load(network, size=32), ["class:0"], size=40, steps=1)
+    with pytest.raises(UsageError, match="refuses 5 × 5 px"):
+        render(load(network, size=32), ["0:0"], size=5, steps=1)
 
 
 def test_best_of_tries(model: Model) -> None:
@@ -194,21 +360,23 @@ def test_progress_counts_every_step_of_every_picture(model: Model) -> None:
 @pytest.mark.parametrize("parameterization", [fourier(), pixel()])
 def test_any_size_and_channels(channels: int, size: int | tuple[int, int], parameterization) -> None:
     subject = load(small(channels=channels), size=32, channels=channels)
-    (rendering,) = render(subject, [channel("3", 0)], size=size, steps=2, parameterization=parameterization, autocast=False)
+    (rendering,) = render(
+        subject, [channel("3", 0)], size=size, steps=2, method=Method(parameterization=parameterization), autocast=False
+    )
     assert rendering.image.shape == (channels, *((size, size) if isinstance(size, int) else size))
 
 
 def test_own_transforms_see_the_canvas_and_the_network_its_middle(model: Model) -> None:
     shapes = []
 
-    def look(images: torch.Tensor, generators) -> torch.Tensor:
+    def look(images: torch.Tensor, generator) -> torch.Tensor:
         shapes.append(tuple(images.shape))
         return images
 
-    (rendering,) = render(model, ["3:1"], transforms=[look], size=56, steps=2)
+    (rendering,) = render(model, ["3:1"], method=Method(transforms=[look]), size=56, steps=2)
     assert shapes == [(1, 3, 64, 64)] * 2 and rendering.image.shape == (3, 56, 56)
     assert rendering.settings["transforms"] == ["test_own_transforms_see_the_canvas_and_the_network_its_middle.<locals>.look"]
-    (plain,) = render(model, ["3:1"], transforms=[], size=56, steps=2)
+    (plain,) = render(model, ["3:1"], method=Method(transforms=[]), size=56, steps=2)
     assert plain.settings["transforms"] == [] and torch.equal(plain.image, rendering.image)
 
 
@@ -237,6 +405,8 @@ def test_natural_sizes() -> None:
         ({"batch": 0}, UsageError),
         ({"tries": 0}, UsageError),
         ({"size": 0}, UsageError),
+        ({"start": torch.rand(1, 8, 8)}, UsageError),
+        ({"start": [torch.rand(3, 8, 8)] * 2}, UsageError),
         ({"seeds": [1, 2]}, UsageError),
         ({"seeds": -1}, UsageError),
     ],
@@ -265,8 +435,8 @@ def test_the_file_holds_picture_and_settings(model: Model, tmp_path: Path) -> No
         assert picture.size == (24, 24)
     assert notes["seed"] == 7 and notes["steps"] == 6 and notes["score"] == made.score
     assert notes["objective"] == made.objective == "channel('3', 1)"
-    assert notes["transforms"] == ["warp(jitter=3, rotate=20.0, scale=(0.7, 1.3), crop=(24, 24))"]
-    assert notes["parameterization"] == "fourier(sd=0.01, decay=1.5, decorrelate=True)"
+    assert notes["transforms"] == ["warp(jitter=3, rotate=20.0, scale=(0.7, 1.3), perspective=0.0, crop=(24, 24))"]
+    assert notes["parameterization"] == "fourier(sd=0.01, decay=1.5, colours='natural')"
     assert notes["fingerprint"] == model.fingerprint()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "two.png"]
 
@@ -312,3 +482,14 @@ def test_another_network_recognises_the_pictures() -> None:
     with torch.no_grad():
         said = judge(model.preprocess(torch.stack([rendering.image for rendering in made]))).argmax(1).tolist()
     assert sum(index == answer for index, answer in enumerate(said)) >= len(model.classes) - 2
+
+
+def test_opacity(model: Model) -> None:
+    method = Method(parameterization=transparent(), penalty=-10 * opacity())
+    clear, dense = (render(model, ["3:1"], method=each, **QUICK)[0] for each in (method, Method(parameterization=transparent())))
+    assert clear.image.shape == (4, 24, 24)
+    assert clear.image[3].mean() < dense.image[3].mean() - 0.02
+    with torch.no_grad():
+        on_grey = clear.image[:3] * clear.image[3] + 0.5 * (1 - clear.image[3])
+        expected = model.network[:4](model.preprocess(on_grey[None]))[0, 1].mean()
+    assert clear.score == pytest.approx(expected.item(), rel=1e-4)

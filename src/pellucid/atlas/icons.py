@@ -12,9 +12,11 @@ from torch import Tensor
 
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Layer, Model
+from pellucid.vis.methods import Method, natural_fourier
 from pellucid.vis.objectives import Activations, Objective, direction
 from pellucid.vis.params import fourier
-from pellucid.vis.render import Rendering, natural_fourier, render
+from pellucid.vis.render import render
+from pellucid.vis.rendering import Rendering
 from pellucid.vis.transforms import warp
 
 POWER = 4.0
@@ -124,8 +126,9 @@ def render_icons(
         objectives,
         size=(height, width),
         steps=steps,
-        parameterization=fourier(decay=max(SMOOTH, natural_fourier(model).decay)),
-        transforms=[gentle((height, width))],
+        method=Method(
+            parameterization=fourier(decay=max(SMOOTH, natural_fourier(model).decay)), transforms=[gentle((height, width))]
+        ),
         seeds=seed,
         batch=batch,
         progress=progress,

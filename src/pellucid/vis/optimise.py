@@ -3,58 +3,92 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture
+from pellucid.models.fast import Fast, fast
 from pellucid.models.gradients import redirected_relu
 from pellucid.models.model import Model
-from pellucid.vis.objectives import Objective
-from pellucid.vis.params import Parameterization
-from pellucid.vis.transforms import Transform, robust
+from pellucid.vis.methods import Method
+from pellucid.vis.objectives import IMAGE, Objective
+from pellucid.vis.params import Canvas, Parameterization
+from pellucid.vis.transforms import Transform, over, over_background
+
+Network = Callable[[Tensor, Sequence[str]], Mapping[str, Tensor]]  # like `capture`
 
 MARGIN = 8 / 7  # the canvas in units of the picture (256 px for 224): its border, seldom seen by the network, stays outside
-
-Outcome = tuple[Float[Tensor, "c h w"], float, tuple[float, ...]]  # the picture, its score, the score at every step
+BACKGROUND = over_background()  # what shows through where a picture has opacity
+DRAWS = 1  # the seed of all random transforms: with one draw for all, a picture does not depend on its batch mates
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to make: what for, from which noise, how large."""
+    """What to make: the pictures of one objective, from which noise or photo, how large."""
 
     objective: Objective
     seed: int
     attempt: int
     size: tuple[int, int]
+    start: Float[Tensor, "c h w"] | None = None
 
-    def generator(self) -> torch.Generator:
-        mixed = np.random.SeedSequence((self.seed, self.attempt)).generate_state(1)  # torch reads only 32 bits of a seed
-        return torch.Generator().manual_seed(int(mixed[0]))
+    @property
+    def pictures(self) -> int:
+        return 1 if self.objective.pictures is None else self.objective.pictures
+
+    def generators(self) -> list[torch.Generator]:
+        """One for each picture."""
+        seeds = (np.random.SeedSequence((self.seed, self.attempt, picture)) for picture in range(self.pictures))
+        return [torch.Generator().manual_seed(int(each.generate_state(1)[0])) for each in seeds]  # torch reads 32 bits of a seed
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How pictures are made, the same for all jobs of a `render`."""
+    """How the pictures of one size are made, with everything that a `Method` leaves open decided."""
 
     steps: int
+    method: Method
     parameterization: Parameterization
-    transforms: Sequence[Transform] | None
+    transforms: Sequence[Transform]
     learning_rate: tuple[float, float]
     autocast: bool
+    snapshots: frozenset[int]
 
-    def stack(self, size: tuple[int, int]) -> Sequence[Transform]:
-        return (robust(size),) if self.transforms is None else self.transforms
+    def progress(self, step: int) -> float:
+        return step / max(1, self.steps - 1)
 
     def rate(self, step: int) -> float:
         """Half a cosine from the first learning rate to the second."""
         first, last = self.learning_rate
-        return last + (first - last) * (1 + math.cos(math.pi * step / max(1, self.steps - 1))) / 2
+        return last + (first - last) * (1 + math.cos(math.pi * self.progress(step))) / 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One picture, its score, the score at every step, and how it looked after some of them."""
+
+    image: Float[Tensor, "c h w"]
+    score: float
+    history: tuple[float, ...]
+    snapshots: dict[int, Float[Tensor, "c h w"]]
+    silent: bool  # no gradient of the network reached it at any step
+
+
+class NotFinite(PellucidError):
+    """A score that is no number: whose, and the last picture before it, None where there was none."""
+
+    def __init__(self, message: str, job: Job, picture: Float[Tensor, "c h w"] | None) -> None:
+        super().__init__(message)
+        self.job, self.picture = job, picture
 
 
 def has_bfloat16(model: Model) -> bool:
@@ -67,75 +101,204 @@ def has_bfloat16(model: Model) -> bool:
     return model.device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
 
 
-@torch.enable_grad()
 def optimise(model: Model, jobs: Sequence[Job], plan: Plan, tick: Callable[[int], None]) -> list[Outcome]:
-    """The pictures of jobs of one size, made in one batch; `tick` hears after each step how many pictures moved."""
-    size, objectives = jobs[0].size, [job.objective for job in jobs]
-    canvas = [max(side, round(side * MARGIN / 8) * 8) for side in size]  # in eights, which suit the Fourier transform
-    generators = [job.generator() for job in jobs]
-    transforms = plan.stack(size)
-    params, images_of = plan.parameterization(len(jobs), model.channels, *canvas, generators=generators, device=model.device)
-    # Next to a vanishing epsilon only the direction of a gradient counts: redirected ones can be as small as 1e-10.
-    adam = torch.optim.Adam(params, eps=1e-16, fused=model.device.type in ("cpu", "cuda"))
-    history = []
-    for step in range(plan.steps):
-        images = images_of()
-        for transform in transforms:
-            images = transform(images, generators)
-        images = _middle(images, size)
-        scores, gradient = _descent(model, objectives, images, autocast=plan.autocast)
-        history.append(_finite(scores, objectives, f"at step {step}"))
-        adam.param_groups[0]["lr"] = plan.rate(step)
-        adam.zero_grad()
-        images.backward(gradient)
-        adam.step()
-        tick(len(jobs))
-    with torch.no_grad():
-        final = _middle(images_of(), size)
-        scores = _finite(_scores(model, objectives, final, autocast=False), objectives, "of the finished picture")
-    return list(zip(final.contiguous().cpu(), scores, zip(*history, strict=True), strict=True))
+    """The pictures of jobs of one size, made in one batch, job by job; `tick` hears after each step how many pictures moved.
 
-
-def _descent(
-    model: Model, objectives: Sequence[Objective], images: Float[Tensor, "n c h w"], *, autocast: bool
-) -> tuple[Float[Tensor, " n"], Float[Tensor, "n c h w"]]:
-    """Each picture's score, and the gradient of its negative with respect to the picture.
-
-    A picture whose gradient is blocked wholly (a unit that is silent in the noise of the start) gets the redirected one. Unlike
-    lucid, which redirects inside each layer for 16 steps, this costs nothing where no picture is silent.
+    Raises:
+        NotFinite: a score is no number.
     """
-    leaf = images.detach().requires_grad_()
-    scores = _scores(model, objectives, leaf, autocast=autocast)
-    (gradient,) = torch.autograd.grad(-scores.sum(), leaf)  # of a loss, which is what `redirected_relu` is made for
-    silent = [index for index, moves in enumerate(gradient.flatten(1).any(1).tolist()) if not moves]
-    if silent:
+    with torch.enable_grad(), fast(model, bfloat16=plan.autocast) as network:
+        studio = _Studio(model, jobs, plan, network)
+        history = []
+        for step in range(plan.steps):
+            history.append(studio.step(step))
+            tick(studio.count)
+    return studio.outcomes(history)
+
+
+class _Studio:
+    """The canvases of one batch, and what changes them."""
+
+    def __init__(self, model: Model, jobs: Sequence[Job], plan: Plan, network: Fast) -> None:
+        self.model, self.plan, self.network, self.jobs, self.size = model, plan, network, jobs, jobs[0].size
+        self.objectives = [_penalised(job.objective, plan.method.penalty) for job in jobs]
+        self.counts = [job.pictures for job in jobs]
+        self.count = sum(self.counts)
+        self.answered = torch.zeros(self.count, dtype=torch.bool)
+        self.canvases = [self.canvas(block) for block in _blocks(jobs)]
+        params = [param for canvas in self.canvases for param in canvas.params]
+        # Next to a vanishing epsilon only the direction of a gradient counts: redirected ones can be as small as 1e-10.
+        self.adam = torch.optim.Adam(params, eps=1e-16, fused=model.device.type in ("cpu", "cuda"))
+        self.draws = torch.Generator().manual_seed(DRAWS)
+        self.good: Tensor | None = None  # the last pictures whose scores were numbers
+        self.snapshots: dict[int, Tensor] = {}
+
+    def canvas(self, jobs: Sequence[Job]) -> Canvas:
+        height, width = (max(side, round(side * MARGIN / 8) * 8) for side in self.size)  # eights suit the Fourier transform
+        noise = [generator for job in jobs for generator in job.generators()]
+        canvas = self.plan.parameterization(
+            len(noise), self.model.channels, height, width, generators=noise, device=self.model.device
+        )
+        starts = [job.start for job in jobs for _ in range(job.pictures)]
+        if any(start is not None for start in starts):
+            pictures = canvas.images().detach().clone()
+            for index, start in enumerate(starts):
+                if start is not None:
+                    pictures[index] = _padded(start.to(pictures), (height, width))
+            self.put(canvas, pictures)
+        return canvas
+
+    def put(self, canvas: Canvas, pictures: Float[Tensor, "n c h w"]) -> None:
+        if canvas.put is None:
+            raise UsageError(f"{self.plan.parameterization!r} cannot be set to a picture; pixel and fourier can")
+        with torch.no_grad():
+            canvas.put(pictures)
+
+    def images(self) -> Float[Tensor, "n c h w"]:
+        parts = [canvas.images() for canvas in self.canvases]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def step(self, step: int) -> list[float]:
+        """Move all pictures once; gives their scores before."""
+        plan, progress = self.plan, self.plan.progress(step)
+        images = self.images()
+        if step in plan.snapshots:
+            self.snapshots[step] = _middle(images.detach(), self.size).cpu()
+        scores, gradient = self.descent(images.detach(), progress)
+        values = self.finite(scores, f"at step {step}")
+        self.good = images.detach()
+        if plan.method.gradient_filter is not None:
+            gradient = plan.method.gradient_filter(gradient, progress)
+        self.adam.param_groups[0]["lr"] = plan.rate(step)
+        self.adam.zero_grad()
+        images.backward(gradient)
+        self.adam.step()
+        if plan.method.picture_filter is not None:
+            for canvas in self.canvases:
+                self.put(canvas, plan.method.picture_filter(canvas.images().detach(), progress))
+        return values
+
+    def descent(self, images: Float[Tensor, "n c h w"], progress: float) -> tuple[Float[Tensor, " n"], Float[Tensor, "n c h w"]]:
+        """Each picture's score, and the gradient of its negative with respect to the canvas: means over the views."""
+        method, objectives = self.plan.method, [objective.at(progress) for objective in self.objectives]
+        scores, gradient = torch.zeros(self.count, device=images.device), torch.zeros_like(images)
+        for _ in range(method.views):
+            noise = self.network.perturbed(method.weight_noise, self.draws) if method.weight_noise else nullcontext()
+            with noise:
+                seen_scores, seen_gradient = self.view(images.requires_grad_(), objectives)
+            scores, gradient = scores + seen_scores / method.views, gradient + seen_gradient / method.views
+        return scores, gradient
+
+    def view(self, images: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor]:
+        """Scores and gradient under one draw of the transforms."""
+        seen = images
+        for transform in self.plan.transforms:
+            seen = transform(seen, self.draws)
+        seen, picture = _middle(seen, self.size), _middle(images, self.size)
+        if seen.shape[1] > self.model.channels:
+            seen = BACKGROUND(seen, self.draws)
+        scores, through, direct = self.gradients(seen.detach().requires_grad_(), picture.detach().requires_grad_(), objectives)
+        ways = [(seen, through)] if direct is None else [(seen, through), (picture, direct)]
+        (gradient,) = torch.autograd.grad([way for way, _ in ways], images, [along for _, along in ways])
+        return scores, gradient
+
+    def gradients(self, seen: Tensor, picture: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Scores, and the gradients of their negatives with respect to what the network sees and to the pictures themselves.
+
+        A picture whose gradient is blocked wholly (a unit that is silent in the noise of the start) gets the redirected one. Unlike
+        lucid, which redirects inside each layer for 16 steps, this costs nothing where no picture is silent.
+        """
+        scores = _scores(self.network, objectives, seen, picture)
+        # of a loss, which is what `redirected_relu` is made for
+        through, direct = torch.autograd.grad(-scores.sum(), [seen, picture], allow_unused=True)
+        if through is None:  # no objective reads the network
+            return scores.detach(), torch.zeros_like(seen), direct
+        moved = through.flatten(1).any(1).cpu()
+        self.answered |= moved
+        if not moved.all():
+            redirected = self.redirected(objectives, [each.split(self.counts) for each in (seen, picture, moved)])
+            through = torch.where(moved.to(through.device)[:, None, None, None], through, redirected)
+        return scores.detach(), through, direct
+
+    def redirected(self, objectives: Sequence[Objective], parts: Sequence[Sequence[Tensor]]) -> Float[Tensor, "n c h w"]:
+        """The redirected gradient of the jobs that hold a silent picture; zero for the others."""
+        seen, picture, moved = parts
+        silent = [index for index, each in enumerate(moved) if not each.all()]
         with redirected_relu():
-            again = _scores(model, [objectives[index] for index in silent], leaf[silent], autocast=autocast)
-        (redirected,) = torch.autograd.grad(-again.sum(), leaf)
-        gradient = gradient + redirected
-    return scores.detach(), gradient
+            scores = _scores(
+                self.network,
+                [objectives[index] for index in silent],
+                torch.cat([seen[index] for index in silent]),
+                torch.cat([picture[index].detach() for index in silent]),
+            )
+        gradients = torch.autograd.grad(-scores.sum(), [seen[index] for index in silent])
+        found = dict(zip(silent, gradients, strict=True))
+        return torch.cat([found.get(index, torch.zeros_like(each)) for index, each in enumerate(seen)])
+
+    def finite(self, scores: Float[Tensor, " n"], when: str) -> list[float]:
+        values = scores.tolist()
+        for index, value in enumerate(values):
+            if not math.isfinite(value):
+                job = [job for job in self.jobs for _ in range(job.pictures)][index]
+                last = None if self.good is None else _middle(self.good, self.size)[index].contiguous().cpu()
+                raise NotFinite(f"the score of {job.objective} {when} is {value}", job, last)
+        return values
+
+    def outcomes(self, history: Sequence[Sequence[float]]) -> list[Outcome]:
+        """What came out: the pictures as they are, scored without transforms and penalty, in full precision."""
+        with torch.no_grad():
+            final = _middle(self.images(), self.size).contiguous()
+            if self.plan.steps in self.plan.snapshots:
+                self.snapshots[self.plan.steps] = final.cpu()
+            flat = over(final, 0.5) if final.shape[1] > self.model.channels else final
+            last = [job.objective.at(1.0) for job in self.jobs]
+            scores = self.finite(_scores(partial(capture, self.model), last, flat, final), "of the finished picture")
+        found = zip(final.cpu(), scores, zip(*history, strict=True), self.answered.tolist(), strict=True)
+        return [
+            Outcome(image, score, curve, {step: kept[index] for step, kept in self.snapshots.items()}, silent=not answered)
+            for index, (image, score, curve, answered) in enumerate(found)
+        ]
 
 
-def _scores(
-    model: Model, objectives: Sequence[Objective], images: Float[Tensor, "n c h w"], *, autocast: bool
-) -> Float[Tensor, " n"]:
+def _blocks(jobs: Sequence[Job]) -> list[list[Job]]:
+    """What shares a canvas: neighbouring single pictures for speed; a group alone, as a parameterization may share parts in it."""
+    blocks: list[list[Job]] = []
+    for alone, neighbours in groupby(jobs, key=lambda job: job.pictures == 1):
+        run = list(neighbours)
+        blocks += [run] if alone else [[job] for job in run]
+    return blocks
+
+
+def _penalised(objective: Objective, penalty: Objective | None) -> Objective:
+    return objective if penalty is None else objective + penalty
+
+
+def _scores(network: Network, objectives: Sequence[Objective], seen: Tensor, picture: Tensor) -> Float[Tensor, " n"]:
     """Each picture's score under its own objective; the forward pass ends at the last layer that any of them reads."""
-    layers = sorted(frozenset().union(*(objective.layers for objective in objectives)))
-    images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=autocast):
-        seen = capture(model, images, layers)
-    single = {name: maps.float().split(1) for name, maps in seen.items()}
-    return torch.cat([objective({name: single[name][i] for name in layers}) for i, objective in enumerate(objectives)])
-
-
-def _finite(scores: Float[Tensor, " n"], objectives: Sequence[Objective], when: str) -> list[float]:
-    values = scores.tolist()
-    for value, objective in zip(values, objectives, strict=True):
-        if not math.isfinite(value):
-            raise PellucidError(f"the score of {objective} {when} is {value}; check the weights, or lower the learning rate")
-    return values
+    layers = sorted(frozenset().union(*(objective.layers for objective in objectives)) - {IMAGE})
+    counts = [objective.pictures or 1 for objective in objectives]
+    maps = {name: each.float() for name, each in network(seen, layers).items()} if layers else {}
+    single = {name: each.split(counts) for name, each in (maps | {IMAGE: picture}).items()}
+    scores = [each({name: single[name][index] for name in each.layers}) for index, each in enumerate(objectives)]
+    return torch.cat(scores)
 
 
 def _middle(images: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c p q"]:
     top, left = (max(0, have - want) // 2 for have, want in zip(images.shape[2:], size, strict=True))
     return images[:, :, top : top + size[0], left : left + size[1]]
+
+
+def _padded(image: Float[Tensor, "c h w"], size: tuple[int, int]) -> Float[Tensor, "c p q"]:
+    """The picture in the middle of a larger canvas, mirrored around it."""
+    rows, cols = (_mirrored(have, want, image.device) for have, want in zip(image.shape[1:], size, strict=True))
+    return image[:, rows][:, :, cols]
+
+
+def _mirrored(have: int, want: int, device: torch.device) -> Tensor:
+    """For each of `want` places around a row of `have`, the place in the row that it mirrors.
+
+    >>> _mirrored(3, 7, torch.device("cpu")).tolist()
+    [1, 0, 0, 1, 2, 2, 1]
+    """
+    places = (torch.arange(want, device=device) - (want - have) // 2) % (2 * have)
+    return torch.where(places < have, places, 2 * have - 1 - places)

@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
+import torch
 from jaxtyping import Float
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from pellucid.arrays import to_picture
-from pellucid.errors import UsageError
-from pellucid.files import writing
-from pellucid.models.capture import prepared
-from pellucid.models.model import Model
-from pellucid.vis.objectives import Objective, parse_unit
-from pellucid.vis.optimise import Job, Plan, has_bfloat16, optimise
-from pellucid.vis.params import Parameterization, fourier
-from pellucid.vis.transforms import Transform
-
-WAY = 6.4  # first learning rate × steps: a picture that goes further saturates, one that goes less far stays pale
-SMALL = 128  # px: networks of smaller inputs answer to finer detail than they show, so their pictures start smoother
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A picture with how it was made.
-
-    Attributes:
-        image: c h w in [0, 1], on the CPU.
-        objective: what was maximised, as it is written.
-        score: the objective of this very picture, without transforms, in full precision.
-        history: the objective at every step, under that step's random transforms.
-        settings: everything that made it, ready for JSON.
-    """
-
-    image: Float[Tensor, "c h w"]
-    objective: str
-    score: float
-    history: tuple[float, ...]
-    settings: dict[str, Any]
-
-    def save(self, path: Path | str) -> None:
-        """Write a PNG that holds the settings as JSON in its text field "pellucid"; the same rendering gives the same bytes.
-
-        Raises:
-            PellucidError: the disk is full or the folder cannot be written.
-        """
-        notes = PngInfo()
-        notes.add_text("pellucid", json.dumps(self.settings | {"score": self.score}, ensure_ascii=False, sort_keys=True))
-        with writing(Path(path)) as temporary:
-            to_picture(self.image).save(temporary, format="PNG", pnginfo=notes)
+from pellucid.arrays import resized
+from pellucid.errors import PellucidError, UsageError
+from pellucid.models.capture import capture, prepared
+from pellucid.models.model import OUTPUT, Model
+from pellucid.vis.methods import Method, natural_fourier, natural_rate, natural_transforms
+from pellucid.vis.objectives import IMAGE, Objective, parse_unit
+from pellucid.vis.optimise import Job, NotFinite, Outcome, Plan, has_bfloat16, optimise
+from pellucid.vis.packing import first, natural_batch, out_of_memory
+from pellucid.vis.rendering import Diverged, Rendering, common_settings, own_settings
 
 
 def render(
@@ -65,16 +28,16 @@ def render(
     *,
     size: int | tuple[int, int] | None = None,
     steps: int = 128,
-    parameterization: Parameterization | None = None,
-    transforms: Sequence[Transform] | None = None,
-    learning_rate: tuple[float, float] | None = None,
+    method: Method | None = None,
     seeds: int | Sequence[int] = 0,
-    batch: int = 8,
-    autocast: bool | None = None,
     tries: int = 1,
+    start: Float[Tensor, "c h w"] | Sequence[Float[Tensor, "c h w"] | None] | None = None,
+    snapshots: Sequence[int] = (),
+    batch: int | None = None,
+    autocast: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Rendering]:
-    """Optimise one picture per objective until it excites its unit as strongly as possible.
+    """Optimise pictures until they excite their units as strongly as possible.
 
     Olah et al. 2017, Feature Visualization. A picture depends on its objective and its seed, not on its batch mates (up to the
     rounding of floats); on a CPU the same call gives the same bits. The forward pass ends at the last layer that a batch
@@ -83,24 +46,25 @@ def render(
     Args:
         model: the network; left as it was, also after an exception.
         objectives: units as text (`layer:channel`, `layer:channel@row,col`, `class:name`) or objectives.
-        size: height and width of the pictures in pixels; None for `natural_size` of each objective.
+        size: height and width of the pictures in pixels; None for that of `start`, or `natural_size` of each objective.
         steps: of optimisation, from 1; 64 show what a unit is about, 128 finish it, far more oversaturate.
-        parameterization: what is optimised; None for `fourier` of a decay that suits the model.
-        transforms: random changes at every step, after which the network sees the middle of `size`; None for `robust`.
-        learning_rate: Adam's at the first and at the last step, falling in half a cosine; None for `natural_rate`.
-        seeds: one from 0 up for all pictures, or one each.
-        batch: pictures per forward pass; 4 to 8 are fastest on a CPU.
-        autocast: whether the network runs in bfloat16; None where the processor computes in it.
+        method: how to optimise; None for what suits the model, the size and the steps.
+        seeds: one from 0 up for all pictures, or one for each objective.
         tries: pictures made from different noise for each objective, of which the best untransformed one is kept.
+        start: a picture to begin with in place of noise, or one for each objective (None for noise); resized to `size`.
+        snapshots: numbers of steps after which the pictures are kept as they are then; 0 is the start.
+        batch: pictures per forward pass; None for what suits the device and its free memory; halved where memory runs out.
+        autocast: whether the network runs in bfloat16; None where the device computes in it.
         progress: called with the steps of single pictures that are done, and their total.
 
     Returns:
-        One rendering per objective, in the order given.
+        One rendering per objective, in the order given; of an objective that speaks about several pictures, so many in a row.
 
     Raises:
         NotFoundError: no such layer or class.
         UsageError: a setting out of range.
-        PellucidError: a score that is no number, with its unit and step.
+        Diverged: a score is no number; what is done is in the exception.
+        PellucidError: not even one picture fits into memory.
 
     Example:
         >>> from torch import nn
@@ -111,55 +75,117 @@ def render(
         >>> [(rendering.objective, tuple(rendering.image.shape)) for rendering in both]
         [("channel('1', 2)", (3, 16, 16)), ("0.5 * channel('0', 0) + channel('0', 1)", (3, 16, 16))]
     """
-    _check(steps=steps, batch=batch, tries=tries)
-    units = [parse_unit(each, model) if isinstance(each, str) else each for each in objectives]
-    each_seed = [seeds] * len(units) if isinstance(seeds, int) else list(seeds)
-    if len(each_seed) != len(units) or any(seed < 0 for seed in each_seed):
-        raise UsageError(f"seeds must be one number from 0 up, or one for each of the {len(units)} objectives, not {seeds!r}")
+    _check(steps=steps, tries=tries, batch=1 if batch is None else batch)
+    units = [_known(parse_unit(each, model) if isinstance(each, str) else each, model) for each in objectives]
     jobs = [
-        Job(unit, seed, attempt, _pair(size) if size is not None else natural_size(model, unit))
-        for unit, seed in zip(units, each_seed, strict=True)
+        Job(unit, seed, attempt, *_sized(model, unit, size, begin))
+        for unit, seed, begin in zip(units, _seeds(seeds, len(units)), _starts(start, model, len(units)), strict=True)
         for attempt in range(tries)
     ]
-    plan = Plan(
-        steps=steps,
-        parameterization=natural_fourier(model) if parameterization is None else parameterization,
-        transforms=transforms,
-        learning_rate=natural_rate(steps) if learning_rate is None else learning_rate,
-        autocast=has_bfloat16(model) if autocast is None else autocast,
-    )
-    common, done, total = _common_settings(model, plan), 0, steps * len(jobs)
-
-    def tick(pictures: int) -> None:
-        nonlocal done
-        done += pictures
-        if progress is not None:
-            progress(done, total)
-
-    made: list[Rendering] = []
-    with prepared(model):
-        for chunk in _chunks(jobs, batch):
-            outcomes = optimise(model, chunk, plan, tick)
-            made += [
-                Rendering(image, job.objective.name, score, history, common | _own_settings(job, plan))
-                for job, (image, score, history) in zip(chunk, outcomes, strict=True)
-            ]
-    return [max(made[start : start + tries], key=lambda rendering: rendering.score) for start in range(0, len(made), tries)]
+    settings = _Settings(model, Method() if method is None else method, steps, frozenset(snapshots), autocast)
+    made = _Work(model, jobs, settings, progress).run(batch)
+    tried = [made[first : first + tries] for first in range(0, len(made), tries)]
+    return [rendering for each in tried for rendering in max(each, key=lambda group: sum(one.score for one in group))]
 
 
-def natural_fourier(model: Model) -> fourier:
-    """Fourier pictures of decay 0.75, and 1.5 for models of small inputs, on which finer detail is only grain."""
-    return fourier(decay=1.5) if min(model.size) < SMALL else fourier()
+@dataclass(frozen=True)
+class _Settings:
+    """What a call of `render` decides for all of its pictures."""
+
+    model: Model
+    method: Method
+    steps: int
+    snapshots: frozenset[int]
+    autocast: bool | None
+
+    def plan(self, size: tuple[int, int]) -> Plan:
+        method = self.method
+        return Plan(
+            steps=self.steps,
+            method=method,
+            parameterization=natural_fourier(self.model) if method.parameterization is None else method.parameterization,
+            transforms=natural_transforms(size) if method.transforms is None else method.transforms,
+            learning_rate=natural_rate(self.steps) if method.learning_rate is None else method.learning_rate,
+            autocast=has_bfloat16(self.model) if self.autocast is None else self.autocast,
+            snapshots=self.snapshots,
+        )
 
 
-def natural_rate(steps: int) -> tuple[float, float]:
-    """Learning rates that take a picture as far in any number of steps, at most 0.2 a step, ending at a fifth of the first.
+class _Work:
+    """All jobs of a call, packed into batches that share their size and their last layer; what is done stays done."""
 
-    >>> natural_rate(128), natural_rate(64)
-    ((0.05, 0.01), (0.1, 0.02))
-    """
-    first = min(0.2, WAY / steps)
-    return first, first / 5
+    def __init__(self, model: Model, jobs: Sequence[Job], settings: _Settings, progress: Callable[[int, int], None] | None) -> None:
+        self.model, self.jobs, self.settings = model, jobs, settings
+        self.made: list[list[Rendering] | None] = [None] * len(jobs)
+        self.progress, self.done, self.total = progress, 0, settings.steps * sum(job.pictures for job in jobs)
+        self.common = common_settings(model)
+
+    def run(self, batch: int | None) -> list[list[Rendering]]:
+        depth = {name: place for place, name in enumerate([IMAGE, *self.model.layers, OUTPUT])}
+
+        def alike(index: int) -> tuple[tuple[int, int], int]:
+            return self.jobs[index].size, max((depth[name] for name in self.jobs[index].objective.layers), default=0)
+
+        with prepared(self.model):
+            for kind, run in itertools.groupby(sorted(range(len(self.jobs)), key=alike), key=alike):
+                indices, limit = list(run), natural_batch(self.model, *kind) if batch is None else batch
+                self.check([self.jobs[index] for index in indices])
+                while indices:
+                    chunk = first(indices, [self.jobs[index].pictures for index in indices], limit)
+                    if self.fits(chunk):
+                        del indices[: len(chunk)]
+                    else:
+                        limit = max(1, sum(self.jobs[index].pictures for index in chunk) // 2)
+        return [each for each in self.made if each is not None]
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Refuse a size that the network refuses, before any work."""
+        size, layers = jobs[0].size, frozenset().union(*(job.objective.layers for job in jobs)) - {IMAGE}
+        if size == self.model.size or not layers:
+            return
+        try:
+            with torch.no_grad():
+                capture(self.model, torch.zeros(1, self.model.channels, *size), sorted(layers))
+        except (RuntimeError, ValueError, AssertionError, PellucidError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(
+                f"size: {self.model.name} refuses {_by(size)} px ({reason}); its own is {_by(self.model.size)}"
+            ) from error
+
+    def fits(self, chunk: Sequence[int]) -> bool:
+        """Make these pictures; False where memory ran out and fewer may fit."""
+        jobs, before = [self.jobs[index] for index in chunk], self.done
+        plan = self.settings.plan(jobs[0].size)
+        try:
+            outcomes = iter(optimise(self.model, jobs, plan, self.tick))
+        except NotFinite as error:
+            raise self.diverged(error) from error
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(chunk) == 1:
+                raise PellucidError(f"{jobs[0].objective} at {_by(jobs[0].size)} px does not fit into memory") from error
+            self.done = before
+            return False
+        for index, job in zip(chunk, jobs, strict=True):
+            self.made[index] = [self.rendering(job, plan, next(outcomes)) for _ in range(job.pictures)]
+        return True
+
+    def tick(self, pictures: int) -> None:
+        self.done += pictures
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def rendering(self, job: Job, plan: Plan, outcome: Outcome) -> Rendering:
+        settings = self.common | own_settings(job, plan)
+        name, history = job.objective.name, outcome.history
+        return Rendering(outcome.image, name, outcome.score, history, settings, outcome.snapshots, silent=outcome.silent)
+
+    def diverged(self, error: NotFinite) -> Diverged:
+        slots = [[None] * job.pictures if made is None else made for job, made in zip(self.jobs, self.made, strict=True)]
+        earlier = itertools.takewhile(lambda job: job is not error.job, self.jobs)
+        index = sum(job.pictures for job in earlier)
+        return Diverged(str(error), [each for slot in slots for each in slot], index, error.picture)
 
 
 def natural_size(model: Model, objective: Objective) -> tuple[int, int]:
@@ -169,7 +195,7 @@ def natural_size(model: Model, objective: Objective) -> tuple[int, int]:
     where a layer sees the whole picture, where its field is not known (attention may need the exact size) and where the
     objective names a position.
     """
-    fields = [model.layer(name).receptive_field for name in objective.layers]
+    fields = [model.layer(name).receptive_field for name in objective.layers - {IMAGE}]
     if objective.placed or not fields or None in fields:
         return model.size
     height, width = (max(field.size[axis] for field in fields if field) for axis in (0, 1))
@@ -178,43 +204,48 @@ def natural_size(model: Model, objective: Objective) -> tuple[int, int]:
     return tall, wide
 
 
-def _chunks(jobs: Sequence[Job], batch: int) -> list[list[Job]]:
-    """Consecutive jobs of one size, at most `batch` of them."""
-    runs = [list(run) for _, run in itertools.groupby(jobs, key=lambda job: job.size)]
-    return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]
+def _known(objective: Objective, model: Model) -> Objective:
+    """The objective, all of whose layers the model has."""
+    for name in objective.layers - {IMAGE}:
+        model.layer(name)
+    return objective
 
 
-def _common_settings(model: Model, plan: Plan) -> dict[str, Any]:
-    return {
-        "model": model.name,
-        "fingerprint": model.fingerprint(),
-        "steps": plan.steps,
-        "learning_rate": list(plan.learning_rate),
-        "parameterization": _written(plan.parameterization),
-        "bfloat16": plan.autocast,
-        "pellucid": version("pellucid"),
-    }
+def _seeds(seeds: int | Sequence[int], count: int) -> list[int]:
+    each = [seeds] * count if isinstance(seeds, int) else list(seeds)
+    if len(each) != count or any(seed < 0 for seed in each):
+        raise UsageError(f"seeds must be one number from 0 up, or one for each of the {count} objectives, not {seeds!r}")
+    return each
 
 
-def _own_settings(job: Job, plan: Plan) -> dict[str, Any]:
-    return {
-        "objective": job.objective.name,
-        "size": list(job.size),
-        "seed": job.seed,
-        "attempt": job.attempt,
-        "transforms": [_written(transform) for transform in plan.stack(job.size)],
-    }
+def _starts(start: Tensor | Sequence[Tensor | None] | None, model: Model, count: int) -> list[Tensor | None]:
+    each = [start] * count if start is None or isinstance(start, Tensor) else list(start)
+    if len(each) != count:
+        raise UsageError(f"start must be one picture, or one for each of the {count} objectives, not {len(each)}")
+    for picture in each:
+        if picture is not None and (picture.ndim != 3 or picture.shape[0] != model.channels or not picture.is_floating_point()):
+            raise UsageError(f"start: shape {tuple(picture.shape)}; pictures of ({model.channels}, h, w) in [0, 1] are wanted")
+    return each
 
 
-def _written(value: object) -> str:
-    """Its `repr`, or the name of a function, whose `repr` would be an address."""
-    return getattr(value, "__qualname__", repr(value))
+def _sized(
+    model: Model, unit: Objective, size: int | tuple[int, int] | None, start: Tensor | None
+) -> tuple[tuple[int, int], Tensor | None]:
+    """The size of a job's picture, and what it starts from in that size."""
+    if start is None:
+        return natural_size(model, unit) if size is None else _pair(size), None
+    wanted = (start.shape[1], start.shape[2]) if size is None else _pair(size)
+    return wanted, resized(start, wanted)
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
     _check(height=height, width=width)
     return height, width
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
 
 
 def _check(**numbers: int) -> None:
