@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from pellucid.analysis.examples import TopExamples, top_examples
+from pellucid.analysis.quality import quality, reference
 from pellucid.analysis.reduce import layout, trustworthiness
+from pellucid.arrays import to_image
 from pellucid.atlas.grid import Level, whitening
 from pellucid.atlas.grid import levels as make_levels
 from pellucid.atlas.icons import render_icons
@@ -30,12 +33,14 @@ from pellucid.models import Layer, Model
 from pellucid.run import Run, in_parts, open_run
 from pellucid.schema import to_json
 from pellucid.site.export import AtlasFinding, Findings, UnitFinding, export
-from pellucid.vis.render import has_bfloat16, render
+from pellucid.vis.optimise import has_bfloat16
+from pellucid.vis.render import render
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 SAMPLES = 8_000  # an atlas of fewer has gaps; pictures that are fewer give several positions each
 PER_CELL = 10  # samples that a cell of the finest grid has in the mean
+JUDGED = 800  # pictures at most that optimised ones are compared with
 CHUNK = 8  # pictures optimised together, and lost at most when the build is killed
 
 
@@ -206,19 +211,54 @@ class _Builder:
     def units(self, layer: Layer) -> list[UnitFinding]:
         folder = self.run.folder / "units" / folder_name(self.plan.layers, layer.name)
         channels = spread(layer.channels, self.plan.units)
+        files = [folder / f"{channel}.png" for channel in channels]
 
         def work(some: Sequence[int], start: int) -> list[dict[str, Any]]:
             names = [f"{layer.name}:{channel}" for channel in some]
             made = render(self.model, names, steps=self.plan.steps, seeds=self.plan.seed, batch=CHUNK, autocast=self.plan.bfloat16)
             for channel, each in zip(some, made, strict=True):
                 each.save(folder / f"{channel}.png")
-            return [{"score": each.score, "history": each.history, "settings": each.settings} for each in made]
+            return [{name: getattr(each, name) for name in ("score", "history", "silent", "settings")} for each in made]
 
         records = in_parts(folder, channels, work, size=CHUNK, progress=self.stage(f"pictures of {layer.name}"))
+        units = {f"{layer.name}:{each}": file for each, file in zip(channels, files, strict=True)}
+        found = self.quality(folder / "quality.json", layer, units)
         return [
-            UnitFinding(f"{layer.name}:{channel}", channel, folder / f"{channel}.png", each["score"], each["history"], _line(each))
-            for channel, each in zip(channels, records, strict=True)
+            UnitFinding(
+                name=name,
+                channel=channel,
+                file=units[name],
+                score=each["score"],
+                history=each["history"],
+                silent=each["silent"],
+                quality=[] if each["silent"] else found[name],
+                settings=_line(each),
+            )
+            for name, channel, each in zip(units, channels, records, strict=True)
         ]
+
+    def quality(self, file: Path, layer: Layer, units: Mapping[str, Path]) -> dict[str, list[str]]:
+        """What the panel says of each unit's picture, in sentences."""
+        report, seen = self.stage(f"quality of {layer.name}"), min(len(self.stream), JUDGED)
+        if not file.exists():
+            done = 0
+
+            def photos() -> Iterator[Float[Tensor, "n c h w"]]:
+                nonlocal done
+                for samples, images in self.stream.batches(0, seen, batch=CHUNK * 4):
+                    yield images
+                    done += len(samples)
+                    report(min(done, seen - 1), seen)
+
+            known = reference(self.model, photos(), objectives=list(units))
+            found: dict[str, list[str]] = {}
+            for name, path in units.items():
+                with Image.open(path) as picture:
+                    found[name] = quality(to_image(picture, self.model.channels), name, reference=known).lines()
+            with writing(file) as path:
+                path.write_text(to_json(found), encoding="utf-8")
+        report(seen, seen)
+        return json.loads(file.read_text(encoding="utf-8"))
 
     def atlas(self, layer: Layer, store: Store) -> AtlasFinding:
         folder = self.run.folder / "atlas" / folder_name(self.plan.layers, layer.name)

@@ -113,6 +113,7 @@ class Unit:
     silent: bool  # the optimisation never moved it: nothing to see
     history: list[float]
     examples: list[Example]  # best first
+    quality: list[str]  # sentences for people that begin with a word and a colon; none of a silent unit
     settings: str  # one line for people
 
 

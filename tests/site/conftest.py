@@ -144,6 +144,7 @@ def _unit(key: str, name: str, i: int) -> Unit:
         silent=silent,
         history=[0.0] * 9 if silent else [12 * (1 - math.exp(-t / 4)) + math.sin(t * i) for t in range(17)],
         examples=[] if i == 5 else spots,
+        quality=[] if silent else ["Worked: 3.2 times as far as the best real picture.", "Robust: 80% left."],
         settings="256 steps of Adam at 0.05, Fourier parameterization, 160 px, seed 0",
     )
 

@@ -216,6 +216,14 @@ def test_a_picture_of_the_strip_leads_to_its_unit_and_back(visit: Open) -> None:
     playwright.expect(link).to_be_focused()
 
 
+def test_a_unit_says_how_good_its_picture_is(visit: Open) -> None:
+    page = visit("#/layer/mixed4a/unit/10")
+    lines = page.get_by_role("list", name="How good the picture is").get_by_role("listitem")
+    assert lines.all_inner_texts() == ["Worked: 3.2 times as far as the best real picture.", "Robust: 80% left."]
+    page = visit(f"#/layer/mixed4a/unit/{2 * SILENT}")
+    assert page.get_by_role("list", name="How good the picture is").count() == 0
+
+
 def test_units_are_sorted_found_and_silent(visit: Open) -> None:
     page = visit("#/layer/mixed4a")
     channels = lambda: [int(each) for each in page.locator(".units .caption span:first-child").all_text_contents()]  # noqa: E731

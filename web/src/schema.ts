@@ -81,6 +81,7 @@ export interface Unit {
   silent: boolean;
   history: number[];
   examples: Example[];
+  quality: string[];
   settings: string;
 }
 

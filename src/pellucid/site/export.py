@@ -36,6 +36,8 @@ class UnitFinding:
     file: Path
     score: float
     history: Sequence[float]
+    silent: bool  # nothing moved it: there is no picture to show
+    quality: Sequence[str]  # what was found about the picture, in sentences
     settings: str
 
 
@@ -146,9 +148,10 @@ class _LayerExport:
             channel=unit.channel,
             picture=target.relative_to(self.folder).as_posix(),
             score=unit.score,
-            silent=min(unit.history) == max(unit.history) and unit.score == 0,
+            silent=unit.silent,
             history=[float(f"{each:.4g}") for each in unit.history[::every]],
             examples=self.examples(unit.channel),
+            quality=list(unit.quality),
             settings=unit.settings,
         )
 

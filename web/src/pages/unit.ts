@@ -69,8 +69,15 @@ function made(unit: Unit): HTMLElement {
     { class: "made" },
     !unit.silent && h("p", { class: "big-number" }, h("b", {}, number(unit.score)), h("span", {}, "score of the painted picture")),
     line && h("figure", {}, line, h("figcaption", {}, "how the score grew while it was painted")),
+    unit.quality.length > 0 && h("ul", { class: "quality", "aria-label": "How good the picture is" }, ...unit.quality.map(finding)),
     h("p", { class: "settings" }, unit.settings),
   );
+}
+
+/** A sentence that begins with a word and a colon, the word standing out. */
+function finding(sentence: string): HTMLElement {
+  const [word, rest] = sentence.split(/:(.*)/s);
+  return h("li", {}, h("b", {}, `${word}:`), rest);
 }
 
 function examples(site: Site, page: LayerPage, unit: Unit): HTMLElement {
