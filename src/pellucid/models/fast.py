@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -49,12 +50,13 @@ class Fast:
 
     def __init__(self, model: Model, *, bfloat16: bool) -> None:
         self.model, self.bfloat16 = model, bfloat16
-        self.layout = torch.channels_last if model.device.type in ("cpu", "cuda") else torch.contiguous_format
-        self.parameters = {id(parameter): (place, parameter) for place, parameter in enumerate(model.network.parameters())}
-        self.weights = _Weights(self)
+        pays = model.device.type == "cpu" or (model.device.type == "cuda" and bfloat16)
+        self.layout = torch.channels_last if pays else torch.preserve_format
+        parameters = {id(parameter): (place, parameter) for place, parameter in enumerate(model.network.parameters())}
+        self.weights = _Weights(parameters, bfloat16, self.layout)
 
     def __call__(self, images: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        inputs = self.model.preprocess(images).contiguous(memory_format=self.layout)
+        inputs = self.model.preprocess(images).to(memory_format=self.layout)
         recorder = Recorder(self.model, layers, (images.shape[2], images.shape[3]))
         autocast = torch.autocast(inputs.device.type, torch.bfloat16 if self.bfloat16 else None, enabled=self.bfloat16)
         with autocast, _Exchange(self.weights), recorder.listening():
@@ -70,7 +72,7 @@ class Fast:
 
         Args:
             scale: the noise's standard deviation, from 0.
-            generator: on the CPU; gives one draw for each parameter.
+            generator: on the CPU; gives one draw for each parameter of the network.
 
         Example:
             >>> import pellucid.models as models
@@ -78,27 +80,31 @@ class Fast:
             >>> with fast(model, bfloat16=False) as network, network.perturbed(0.1, torch.Generator().manual_seed(0)):
             ...     maps = network(images, ["logits"])
         """
-        usual, seeds = self.weights, torch.randint(2**32, (len(self.parameters),), generator=generator)
-        self.weights = _Weights(self, scale, seeds.tolist())
+        usual, seeds = self.weights, torch.randint(2**32, (len(self.weights.parameters),), generator=generator)
+        self.weights = replace(usual, scale=scale, seeds=seeds.tolist(), made={})
         try:
             yield
         finally:
             self.weights = usual
 
 
+@dataclass(frozen=True)
 class _Weights:
     """What counts as the network's parameters: cast, laid out and perturbed when first used."""
 
-    def __init__(self, fast: Fast, scale: float = 0, seeds: Sequence[int] = ()) -> None:
-        self.fast, self.scale, self.seeds = fast, scale, seeds
-        self.made: dict[int, Tensor] = {}
+    parameters: dict[int, tuple[int, nn.Parameter]]  # by identity, with their places in the network
+    bfloat16: bool
+    layout: torch.memory_format
+    scale: float = 0
+    seeds: Sequence[int] = ()
+    made: dict[int, Tensor] = field(default_factory=dict)
 
     def exchanged(self, value: Any) -> Any:
         """A parameter of the network for what counts as it; anything else as it is."""
-        if type(value) is not nn.Parameter or id(value) not in self.fast.parameters:
+        if type(value) is not nn.Parameter or id(value) not in self.parameters:
             return value
         if id(value) not in self.made:
-            self.made[id(value)] = self._make(*self.fast.parameters[id(value)])
+            self.made[id(value)] = self._make(*self.parameters[id(value)])
         return self.made[id(value)]
 
     def _make(self, place: int, parameter: nn.Parameter) -> Tensor:
@@ -106,9 +112,9 @@ class _Weights:
         if self.scale and weight.ndim > 1:
             noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(self.seeds[place]))
             weight = weight * (1 + self.scale * noise.to(weight))
-        if self.fast.bfloat16 and weight.dtype == torch.float32:
+        if self.bfloat16 and weight.dtype == torch.float32:
             weight = weight.bfloat16()
-        return weight.contiguous(memory_format=self.fast.layout) if weight.ndim == 4 else weight
+        return weight.to(memory_format=self.layout) if weight.ndim == 4 else weight
 
 
 class _Exchange(TorchFunctionMode):
