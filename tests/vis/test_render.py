@@ -6,6 +6,8 @@ import copy
 import errno
 import itertools
 import json
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from pellucid.vis import (
 )
 from pellucid.vis.objectives import IMAGE, opacity
 from pellucid.vis.optimise import optimise
+from pellucid.vis.packing import natural_batch
 from pellucid.vis.params import transparent
 
 QUICK = {"steps": 6, "size": 24, "autocast": False}
@@ -493,3 +496,21 @@ def test_opacity(model: Model) -> None:
         on_grey = clear.image[:3] * clear.image[3] + 0.5 * (1 - clear.image[3])
         expected = model.network[:4](model.preprocess(on_grey[None]))[0, 1].mean()
     assert clear.score == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_batches_suit_size_and_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    packing = import_module("pellucid.vis.packing")
+    assert [natural_batch(model, (side, side), 3) for side in (24, 96, 224, 1024)] == [32, 32, 8, 8]
+    first = sum(6 * 32 * 32 for _ in range(2))  # numbers that the first two layers answer at the model's own size
+    monkeypatch.setattr(packing, "_memory", lambda device: 2 * 3 * 4 * first * 5.5)
+    assert natural_batch(model, (32, 32), 2) == 5
+    assert natural_batch(model, (64, 64), 2) == 1
+
+
+def test_a_first_render_loads_no_compiler() -> None:
+    code = (
+        "import sys; from torch import nn; import pellucid; model = pellucid.load(nn.Conv2d(3, 4, 3), size=8);"
+        "pellucid.render(model, [pellucid.channel('logits', 0)], steps=1); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

@@ -19,6 +19,7 @@ from pellucid.models.capture import capture
 from pellucid.models.fast import Fast, fast
 from pellucid.models.gradients import redirected_relu
 from pellucid.models.model import Model
+from pellucid.vis.adam import Adam
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import IMAGE, Objective
 from pellucid.vis.params import Canvas, Parameterization
@@ -126,9 +127,7 @@ class _Studio:
         self.count = sum(self.counts)
         self.answered = torch.zeros(self.count, dtype=torch.bool)
         self.canvases = [self.canvas(block) for block in _blocks(jobs)]
-        params = [param for canvas in self.canvases for param in canvas.params]
-        # Next to a vanishing epsilon only the direction of a gradient counts: redirected ones can be as small as 1e-10.
-        self.adam = torch.optim.Adam(params, eps=1e-16, fused=model.device.type in ("cpu", "cuda"))
+        self.adam = Adam([param for canvas in self.canvases for param in canvas.params])
         self.draws = torch.Generator().manual_seed(DRAWS)
         self.good: Tensor | None = None  # the last pictures whose scores were numbers
         self.snapshots: dict[int, Tensor] = {}
@@ -169,10 +168,8 @@ class _Studio:
         self.good = images.detach()
         if plan.method.gradient_filter is not None:
             gradient = plan.method.gradient_filter(gradient, progress)
-        self.adam.param_groups[0]["lr"] = plan.rate(step)
-        self.adam.zero_grad()
         images.backward(gradient)
-        self.adam.step()
+        self.adam.step(plan.rate(step))
         if plan.method.picture_filter is not None:
             for canvas in self.canvases:
                 self.put(canvas, plan.method.picture_filter(canvas.images().detach(), progress))

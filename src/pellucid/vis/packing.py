@@ -11,30 +11,32 @@ import torch
 
 from pellucid.models.model import Model
 
-BATCH = {"cpu": 8, "cuda": 256}  # pictures at once, where memory allows; more do not help
+BATCH = 256  # pictures at once on an accelerator, where memory allows
+PIXELS = 400_000  # at once on a CPU, between 8 and 32 pictures: more do not stay in its caches
 COPIES = 3  # of a layer's output that exist at once: kept for the gradient, the gradient, and what lies between
 
 
 def natural_batch(model: Model, size: tuple[int, int], depth: int) -> int:
-    """How many pictures to optimise at once: as many as help on the device, and as half of the free memory holds.
+    """How many pictures to optimise at once: as many as help on the device, and as half of its memory holds.
 
     Args:
         model: the network.
         size: of the pictures in pixels.
         depth: how many of the model's layers are run through.
     """
+    helpful = max(8, min(32, PIXELS // (size[0] * size[1]))) if model.device.type == "cpu" else BATCH
     area = size[0] * size[1] / (model.size[0] * model.size[1])
     numbers = sum(layer.channels * layer.height * layer.width for layer in list(model.layers.values())[:depth])
-    each = COPIES * 4 * area * max(1, numbers)
-    return max(1, min(BATCH.get(model.device.type, 32), int(_free_memory(model.device) / 2 / each)))
+    held = _memory(model.device) / 2 / (COPIES * 4 * area * max(1, numbers))
+    return max(1, int(min(helpful, held)))
 
 
-def _free_memory(device: torch.device) -> float:
-    """Bytes; unbounded where the system does not say."""
+def _memory(device: torch.device) -> float:
+    """Bytes: what is free on an accelerator; all of a machine's, so that the same call makes the same batches and bits."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not on every system
         return math.inf
 
