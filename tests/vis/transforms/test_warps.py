@@ -127,6 +127,9 @@ def test_draws_stay_in_range_and_reach_it() -> None:
     assert -3 <= shift.min() < -2.8 and 2.8 < shift.max() <= 3
     assert -0.2 <= tilt.min() < -0.19 and 0.19 < tilt.max() <= 0.2
     assert (matrices[:, 2, 2] == 1).all()
+    turns = matrices[:, :2, :2] * size[:, None, None]
+    torch.testing.assert_close(turns @ turns.mT, torch.eye(2).expand(300, 2, 2))  # nothing is sheared or mirrored
+    assert (torch.linalg.det(turns) > 0).all()
     draws = torch.stack([size, angle, *shift.T, *tilt.T])
     assert (torch.corrcoef(draws) - torch.eye(6)).abs().max() < 0.25
 

@@ -54,8 +54,7 @@ def fit_colours(images: Iterable[Float[Tensor, "c h w"]]) -> Matrix:
     values, axes = np.linalg.eigh(products / count - np.outer(total, total) / count**2)
     if not values[-1] > 1e-9:
         raise UsageError("images all have one and the same colour, which gives no axes: give pictures that differ")
-    # Next to the largest variance, what is below this is rounding: grey pictures have one axis.
-    spread = np.sqrt(np.where(values > 1e-9 * values[-1], values, 0.0) / values[-1])
+    spread = np.sqrt(values.clip(min=0) / values[-1])
     fitted = (axes * np.where(axes.sum(0) < 0, -spread, spread))[:, ::-1]
     return tuple(tuple(round(float(number), 4) + 0.0 for number in row) for row in fitted)
 
@@ -106,7 +105,7 @@ def unsquash(images: Float[Tensor, "n c h w"], mix: Float[Tensor, "c c"] | None)
     values = images.clamp(CLIP, 1 - CLIP).logit()
     if mix is None:
         return values
-    return torch.matmul(torch.linalg.pinv(mix.double()).to(mix), values.flatten(2)).view_as(values)
+    return torch.matmul(torch.linalg.pinv(mix.cpu().double()).to(mix), values.flatten(2)).view_as(values)
 
 
 def coloured(

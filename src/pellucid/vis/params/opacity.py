@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -38,19 +38,20 @@ class transparent:
     ) -> Canvas:
         colour = self.inner(count, channels, height, width, generators=generators, device=device)
         opacity = _plain(self.inner)(count, 1, height, width, generators=generators, device=device)
-        put_colour, put_opacity = colour.put, opacity.put
+        puts = colour.put, opacity.put
 
         def images() -> Float[Tensor, "n d h w"]:
             return torch.cat([colour.images(), opacity.images()], 1)
 
         def put(given: Float[Tensor, "n d h w"]) -> None:
-            assert put_colour is not None and put_opacity is not None
-            put_colour(given[:, :channels])
-            put_opacity(given[:, channels:] if given.shape[1] > channels else torch.full_like(given[:, :1], 1 - CLIP))
+            opaque = torch.full_like(given[:, :1], 1 - CLIP)
+            parts = given[:, :channels], given[:, channels:] if given.shape[1] > channels else opaque
+            for put_part, part in zip(puts, parts, strict=True):
+                put_part(part)  # pyright: ignore[reportOptionalCall]  as below
 
-        return Canvas([*colour.params, *opacity.params], images, None if put_colour is None or put_opacity is None else put)
+        return Canvas([*colour.params, *opacity.params], images, None if None in puts else put)
 
 
 def _plain(inner: Any) -> Parameterization:
     """The same for a single channel, to which no colour axes apply."""
-    return replace(inner, colours=None) if any(each.name == "colours" for each in fields(inner)) else inner
+    return replace(inner, colours=None) if hasattr(inner, "colours") else inner

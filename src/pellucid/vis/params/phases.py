@@ -54,7 +54,6 @@ class maco:
         mirrored = -torch.arange(height, device=device) % height
         # A normal angle of deviation π is uniform to a hundredth.
         phases = noise((channels, height, width // 2 + 1), math.pi, generators[:count], device)
-
         mix = mixing(self.colours_of(channels), channels, device)
 
         def images() -> Float[Tensor, "n c h w"]:

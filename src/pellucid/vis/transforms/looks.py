@@ -132,7 +132,6 @@ class over_background:
         if self.decay is not None:
             scale = amplitudes(height, width, self.decay)[..., None]
             spectrum = self.sd * scale * torch.randn(channels, height, width // 2 + 1, 2, generator=generator)
-            spectrum[:, 0, 0] = 0
             values = mean + torch.fft.irfft2(torch.view_as_complex(spectrum), s=(height, width), norm="ortho")
         return squash(values[None], mixing("natural", channels, values.device))
 
