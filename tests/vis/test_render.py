@@ -496,6 +496,9 @@ def test_opacity(model: Model) -> None:
         on_grey = clear.image[:3] * clear.image[3] + 0.5 * (1 - clear.image[3])
         expected = model.network[:4](model.preprocess(on_grey[None]))[0, 1].mean()
     assert clear.score == pytest.approx(expected.item(), rel=1e-4)
+    photo = torch.full((3, 24, 24), 0.25)
+    (begun,) = render(model, ["3:1"], start=photo, snapshots=[0], method=Method(parameterization=transparent()), **QUICK)
+    torch.testing.assert_close(begun.snapshots[0], torch.cat([photo, torch.ones(1, 24, 24)]), atol=1 / 255, rtol=0)
 
 
 def test_batches_suit_size_and_memory(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def gentle(size: tuple[int, int]) -> warp:
     """What icons are seen through: half the movement of `robust`, because one position has to stay where it is.
 
     >>> gentle((72, 72))
-    warp(jitter=4, rotate=10.0, scale=(0.85, 1.15), crop=(72, 72))
+    warp(jitter=4, rotate=10.0, scale=(0.85, 1.15), perspective=0.0, crop=(72, 72))
     """
     return warp(jitter=max(1, round(min(size) * 12 / 224)), rotate=10.0, scale=(0.85, 1.15), crop=size)
 

@@ -143,7 +143,8 @@ class _Studio:
             pictures = canvas.images().detach().clone()
             for index, start in enumerate(starts):
                 if start is not None:
-                    pictures[index] = _padded(start.to(pictures), (height, width))
+                    pictures[index] = 1  # the opacity, of which a start says nothing
+                    pictures[index, : len(start)] = _padded(start.to(pictures), (height, width))
             self.put(canvas, pictures)
         return canvas
 
