@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from pellucid.build import Result, build_site, make_plan, spanning_layers
+from pellucid.build import Result, build_site, make_plan
 from pellucid.data.stream import open_stream
 from pellucid.errors import UsageError
 from pellucid.models import load
+from pellucid.models.spanning import spanning_layers
 
 SMALL: dict[str, Any] = {"layers": ["mixed3b", "mixed4a"], "units": 10, "steps": 3, "grids": [3, 6], "positions": 2}
 COMMAND = [
@@ -125,5 +126,5 @@ def test_defaults_suit_the_number_of_pictures() -> None:
     few, many = (make_plan(model, open_stream(f"terrarium:{count}", size=(96, 96))) for count in (100, 100_000))
     assert few.positions > many.positions == 1
     assert few.grids[-1] < many.grids[-1] <= 40
-    assert few.layers == tuple(spanning_layers(model))
+    assert few.layers == tuple(spanning_layers(model, 3))
     assert len(few.layers) == 3

@@ -27,9 +27,9 @@ from pellucid.atlas.icons import render_icons
 from pellucid.data.collect import collect
 from pellucid.data.store import Store
 from pellucid.data.stream import Stream
-from pellucid.errors import UsageError
 from pellucid.files import writing
 from pellucid.models import Layer, Model
+from pellucid.models.spanning import spanning_layers
 from pellucid.run import Run, in_parts, open_run
 from pellucid.schema import to_json
 from pellucid.site.export import AtlasFinding, Findings, UnitFinding, export
@@ -127,7 +127,7 @@ def make_plan(
     finest = max(4, min(40, round(math.sqrt(len(stream) * places / PER_CELL))))
     chosen = tuple(sorted({finest // 2, finest})) if grids is None else tuple(sorted(set(grids)))
     return Plan(
-        layers=tuple(model.layer(name).name for name in (spanning_layers(model) if layers is None else dict.fromkeys(layers))),
+        layers=tuple(model.layer(name).name for name in (spanning_layers(model, 3) if layers is None else dict.fromkeys(layers))),
         units=(128 if accelerated else 32) if units is None else units,
         steps=(256 if accelerated else 128) if steps is None else steps,
         icon_steps=(256 if accelerated else 96) if steps is None else steps,
@@ -137,23 +137,6 @@ def make_plan(
         seed=seed,
         bfloat16=has_bfloat16(model),
     )
-
-
-def spanning_layers(model: Model, count: int = 3) -> list[str]:
-    """Layers that span the network: the last map of each size with more than a few positions, the deepest `count` of these.
-
-    Raises:
-        UsageError: the network has no layer with maps.
-    """
-    last = {
-        (layer.height, layer.width): layer.name
-        for layer in model.layers.values()
-        if min(layer.height, layer.width) >= 3 and layer.channels not in (1, model.channels, len(model.classes))
-    }
-    if not last:
-        raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name one with --layers")
-    order = list(model.layers)
-    return sorted(last.values(), key=order.index)[-count:]
 
 
 def spread(channels: int, count: int) -> list[int]:

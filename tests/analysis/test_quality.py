@@ -153,6 +153,7 @@ def test_sentences_and_json(good: list[Panel], noise: list[Panel]) -> None:
 def test_a_unit_that_no_picture_excites() -> None:
     assert Worked.of(0.0, torch.zeros(5)) == Worked(False, 0.0, 0.0, 0.0, None, 0.0)
     assert Worked.of(2.0, torch.zeros(5)) == Worked(True, 2.0, 0.0, 0.0, None, 1.0)
+    assert Worked.of(3.0, torch.full((5,), 2.0)).ratio is None
     assert "no real picture" in str(Worked.of(2.0, torch.zeros(5)))
 
 
@@ -224,7 +225,7 @@ def test_the_network_is_left_as_it_was(failure: bool) -> None:
         (lambda model, photos: reference(model, photos[:0], objectives=["2:1"]), UsageError, "no picture"),
         (lambda model, photos: reference(model, photos, objectives=["2:1"], size=32), UsageError, "too small"),
         (lambda model, photos: reference(model, photos, objectives=["9:1"]), NotFoundError, "'9'"),
-        (lambda model, photos: reference(model, photos, objectives=[diversity("2", pictures=2)]), UsageError, "2 pictures"),
+        (lambda model, photos: reference(model, photos, objectives=[diversity("2", pictures=4)]), UsageError, "4 pictures"),
         (lambda model, photos: reference(model, photos * torch.nan, objectives=["2:1"]), PellucidError, "not a number"),
         (lambda model, photos: reference(model, photos[:, :1], objectives=["2:1"]), UsageError, "images"),
         (lambda model, photos: quality(photos[0, :2], "2:1", reference=made(model, photos)), UsageError, "picture"),

@@ -138,6 +138,14 @@ def test_the_layer_to_compare_in() -> None:
             assert min(model.layer(earlier).height, model.layer(earlier).width) >= 3
 
 
+def test_what_lies_right_before_the_unit_is_not_compared_in() -> None:
+    """A classifier reads the last map linearly: nearness there would be the score again."""
+    network = nn.Sequential()
+    network.features = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(44)))
+    network.pool, network.flat, network.head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5)
+    assert earlier_layer(load(network, size=4), "logits") == "features.36"  # "features" ends nearer than a tenth of the way
+
+
 def test_vectors_are_not_compared_in() -> None:
     flat: Model = load(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4)), size=2, channels=3)
     assert earlier_layer(flat, "logits") is None
