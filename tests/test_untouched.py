@@ -15,6 +15,8 @@ from pellucid.data.collect import collect
 from pellucid.data.stream import open_stream
 from pellucid.errors import PellucidError
 from pellucid.models import Model, capture, load, logit_attribution, prepared, redirected_relu
+from pellucid.models.fast import fast
+from pellucid.models.layer_gradients import layer_gradients
 from pellucid.vis import render
 
 Use = Callable[[Model, Path], object]
@@ -27,6 +29,11 @@ def images() -> torch.Tensor:
 def use_redirected(model: Model, folder: Path) -> None:
     with redirected_relu(), prepared(model):
         capture(model, images().requires_grad_(), ["mixed3a"])["mixed3a"].sum().backward()
+
+
+def use_fast(model: Model, folder: Path) -> None:
+    with fast(model, bfloat16=True) as network, network.perturbed(0.1, torch.Generator()):
+        network(images().requires_grad_(), ["mixed3a"])["mixed3a"].sum().backward()
 
 
 def use_build(model: Model, folder: Path) -> None:
@@ -42,6 +49,10 @@ USES: dict[str, Use] = {
     "capture": lambda model, folder: capture(model, images(), ["conv1", "mixed3a", "logits"]),
     "redirected_relu": use_redirected,
     "logit_attribution": lambda model, folder: logit_attribution(model, images(), "mixed3a", torch.tensor([[1, 1], [2, 2]])),
+    "layer_gradients": lambda model, folder: layer_gradients(
+        model, images(), lambda maps: maps["mixed3a"].mean((1, 2, 3)), reads=["mixed3a"], layers=["conv1"]
+    ),
+    "fast": use_fast,
     "render": lambda model, folder: render(model, ["mixed3a:0", "class:lake"], steps=2, size=48),
     "collect": lambda model, folder: collect(
         model, open_stream("terrarium:4", size=model.size), ["mixed3a"], folder / "store", observers=[TopExamples(2)]
