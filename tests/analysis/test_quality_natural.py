@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pellucid.analysis.quality.natural import Looks, frechet, ring_power
+from pellucid.analysis.quality.natural import Looks, Measure, Natural, frechet, ring_power
 from pellucid.arrays import to_image
 from pellucid.terrarium.world import draw
 from pellucid.vis.filters import gaussian_blur
@@ -159,3 +160,12 @@ def test_a_clean_picture_shares_with_all() -> None:
         [0, 0, 0, 0], abs=1e-9
     )
     assert found.clipped.share == 1
+
+
+def test_sentence() -> None:
+    found = Natural(Measure(0.9, 0.04), Measure(2.15, 0.0), Measure(0.1, 0.5), Measure(0.061, 0.1))
+    assert str(found) == (
+        "4% of the real pictures are as unusual in spectrum and 50% in colour; "
+        "141 times the fine detail; 6.1% of the pixels clipped"
+    )
+    assert "; 0.5 times" in str(replace(found, fine=Measure(-0.3, 0.5)))

@@ -41,9 +41,10 @@ class Natural:
     clipped: Measure
 
     def __str__(self) -> str:
+        times = f"{10**self.fine.value:.{0 if self.fine.value > 1 else 1}f}"
         return (
             f"{self.spectrum.share:.0%} of the real pictures are as unusual in spectrum and {self.colour.share:.0%} in colour; "
-            f"{10**self.fine.value:.2g} times the fine detail; {self.clipped.value:.1%} of the pixels clipped"
+            f"{times} times the fine detail; {self.clipped.value:.1%} of the pixels clipped"
         )
 
 
