@@ -18,6 +18,7 @@ ORDER = [
     "data",
     "analysis",
     "atlas",
+    "figures",
     "site",
     "build",
     "cli",
