@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pellucid.analysis.quality import quality as quality
+    from pellucid.analysis.quality import reference as reference
     from pellucid.build import build_site as build_site
     from pellucid.build import make_plan as make_plan
     from pellucid.data.collect import collect as collect
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from pellucid.data.stream import Stream as Stream
     from pellucid.data.stream import open_stream as open_stream
     from pellucid.errors import PellucidError as PellucidError
+    from pellucid.figures.make import make_figures as make_figures
     from pellucid.models import Layer as Layer
     from pellucid.models import Model as Model
     from pellucid.models import capture as capture
     from pellucid.models import load as load
     from pellucid.models import redirected_relu as redirected_relu
+    from pellucid.vis import Diverged as Diverged
+    from pellucid.vis import Method as Method
     from pellucid.vis import Objective as Objective
     from pellucid.vis import Rendering as Rendering
     from pellucid.vis import channel as channel
@@ -34,18 +39,35 @@ if TYPE_CHECKING:
     from pellucid.vis import pixel as pixel
     from pellucid.vis import render as render
     from pellucid.vis import warp as warp
+    from pellucid.vis.recipes.accentuate import accentuate as accentuate
+    from pellucid.vis.recipes.arithmetic import arithmetic as arithmetic
+    from pellucid.vis.recipes.dream import dream as dream
+    from pellucid.vis.recipes.facets import clustered as clustered
+    from pellucid.vis.recipes.facets import diverse as diverse
+    from pellucid.vis.recipes.interpolate import interpolation as interpolation
+    from pellucid.vis.recipes.invert import caricature as caricature
+    from pellucid.vis.recipes.invert import invert as invert
+    from pellucid.vis.recipes.style import style as style
 
 _HOMES = {
     **dict.fromkeys(["build_site", "make_plan"], "build"),
+    **dict.fromkeys(["quality", "reference"], "analysis.quality"),
     "collect": "data.collect",
     "Store": "data.store",
     "Stream": "data.stream",
     "open_stream": "data.stream",
     "PellucidError": "errors",
+    "make_figures": "figures.make",
     **dict.fromkeys(["Layer", "Model", "capture", "load", "redirected_relu"], "models"),
-    **dict.fromkeys(
-        ["Objective", "Rendering", "channel", "direction", "fourier", "logit", "neuron", "pixel", "render", "warp"], "vis"
-    ),
+    **dict.fromkeys(["Diverged", "Method", "Objective", "Rendering", "render"], "vis"),
+    **dict.fromkeys(["channel", "direction", "fourier", "logit", "neuron", "pixel", "warp"], "vis"),
+    "accentuate": "vis.recipes.accentuate",
+    "arithmetic": "vis.recipes.arithmetic",
+    "dream": "vis.recipes.dream",
+    **dict.fromkeys(["clustered", "diverse"], "vis.recipes.facets"),
+    "interpolation": "vis.recipes.interpolate",
+    **dict.fromkeys(["caricature", "invert"], "vis.recipes.invert"),
+    "style": "vis.recipes.style",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
