@@ -28,7 +28,7 @@ def test_help_answers_within_half_a_second() -> None:
     assert min(times) < 0.5
 
 
-@pytest.mark.parametrize("verb", ["build", "collect", "layers", "render", "serve"])
+@pytest.mark.parametrize("verb", ["build", "caricature", "collect", "dream", "invert", "layers", "render", "serve", "style"])
 def test_every_verb_shows_an_example(verb: str) -> None:
     assert f"pellucid {verb} " in pellucid(verb, "--help").stdout.partition("Options:")[0].partition("Usage:")[2].partition("\n")[2]
 

@@ -1,0 +1,55 @@
+"""The command line: parse, call one function, print. Nothing heavy is imported before a verb needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from pellucid.cli.data import collect
+from pellucid.cli.figures import figures
+from pellucid.cli.models import layers
+from pellucid.cli.recipes import caricature, dream, invert, style
+from pellucid.cli.site import build, serve
+from pellucid.cli.vis import render
+from pellucid.errors import PellucidError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="pellucid")
+def cli() -> None:
+    """See what a vision network has learned.
+
+    A MODEL is `terrarium` (the bundled network), path/to/file.py:factory, torchvision:NAME, timm:NAME or hf:ORG/NAME.
+    IMAGES is a folder of pictures (sub-folders are labels) or `terrarium[:COUNT]`.
+
+    \b
+    pellucid build terrarium terrarium:1600 -o run      a whole site: run/site/index.html
+    pellucid layers terrarium                           what there is to look at
+    """
+
+
+for verb in (layers, render, dream, invert, caricature, style, figures, collect, build, serve):
+    cli.add_command(verb)
+
+
+def main() -> None:
+    """The command line: exit status 0 done, 2 wrong use, 1 failed."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _leave("interrupted; the same command goes on where it stopped", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PellucidError as error:
+        _leave(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _leave(message: str, status: int) -> None:
+    click.echo(f"pellucid: {' '.join(message.split())}", err=True)
+    sys.exit(status)

@@ -1,0 +1,120 @@
+"""The options that verbs share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pellucid.errors import PellucidError, UsageError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pellucid.models import Model
+
+
+class Verb(click.Command):
+    """A command whose repeatable options also take several values at once: `--layers conv1 conv2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        many = {name for each in self.params if isinstance(each, click.Option) and each.multiple for name in each.opts}
+        return super().parse_args(ctx, _spread(args, many))
+
+
+def _spread(args: Sequence[str], many: set[str]) -> list[str]:
+    """Repeat a repeatable option's name before each of the values that follow it.
+
+    >>> _spread(["a", "--grid", "8", "16", "-o", "b"], {"--grid"})
+    ['a', '--grid', '8', '--grid', '16', '-o', 'b']
+    """
+    spread, current, first = [], None, False
+    for arg in args:
+        if arg.startswith("-") and not arg.lstrip("-").replace(".", "").isdigit():
+            current, first = (arg, True) if arg in many else (None, False)
+        elif current and not first:
+            spread.append(current)
+        else:
+            first = False
+        spread.append(arg)
+    return spread
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+model_options = options(
+    click.argument("model"),
+    click.option("--weights", type=click.Path(path_type=Path), help="safetensors, or a torch file without code."),
+    click.option("--classes", type=click.Path(path_type=Path), help="Class names: CSV with class_index and name, or one a line."),
+    click.option("--mean", help="What the network subtracts, a number a channel: 0.485,0.456,0.406."),
+    click.option("--std", help="What the network divides by, a number a channel."),
+    click.option("--size", help="Input size in pixels: 224, or 192x256 (height x width)."),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+)
+report_options = options(
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option("--quiet", is_flag=True, help="No progress."),
+)
+common_options = options(click.option("--seed", type=int, default=0, show_default=True), report_options)
+image_options = options(
+    click.argument("images"),
+    click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns file and class_index, or label."),
+)
+
+
+def load_model(
+    model: str, *, weights: Path | None, classes: Path | None, mean: str | None, std: str | None, size: str | None, device: str
+) -> Model:
+    from pellucid.models import load
+
+    return load(
+        model,
+        weights=weights,
+        classes=classes,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
+        size=_size(size),
+        device=device,
+    )
+
+
+def load_photo(path: Path, model: Model, longest: int, *, crop: bool) -> Float[Tensor, "c h w"]:
+    """The picture of a file, no larger than `longest` pixels, or its centre in the model's own size."""
+    from pellucid.arrays import to_image
+    from pellucid.data.decode import decode, fit
+
+    if not path.exists():
+        raise UsageError(f"{path}: no such file; give the path of a picture")
+    try:
+        picture = decode(path, model.size if crop else (longest, longest), model.channels)
+    except PellucidError as error:
+        raise PellucidError(f"{path}: {error}") from error
+    scale = min(1.0, longest / max(picture.size))
+    size = model.size if crop else (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
+    return to_image(fit(picture, size), model.channels)
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of numbers like 0.5,0.5,0.5", param_hint=option) from None
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and (width or height).isdigit() and int(height) and int(width or height)):
+        raise click.BadParameter(f"{text!r} is neither like 224 nor like 192x256", param_hint="--size")
+    return int(height), int(width or height)
