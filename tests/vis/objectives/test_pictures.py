@@ -107,7 +107,7 @@ def slow_high_frequency(image: torch.Tensor, above: float) -> float:
             lambda image: float((image - bilateral(image[None], 1.5, sigma_colour=0.3)[0]).square().mean() / 2),
         ),
     ],
-    ids=str,
+    ids=lambda value: value.name if isinstance(value, Objective) else "slowly",
 )
 def test_by_hand(objective: Objective, slow) -> None:
     torch.testing.assert_close(objective({"image": IMAGES}), torch.tensor([slow(image) for image in IMAGES]))

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from pellucid.arrays import resized
 from pellucid.errors import NotFoundError, UsageError
 from pellucid.models import capture
-from pellucid.vis import Method, render, warp
+from pellucid.vis import Method, fourier, render, warp
 from pellucid.vis.objectives import layer
 from pellucid.vis.recipes.dream import dream
 
@@ -36,6 +36,7 @@ def test_octaves_carry_their_detail_as_in_the_original() -> None:
         here = resized(photo, size)
         start = here if detail is None else here + interpolate(detail[None], size, mode="bilinear", antialias=True)[0]
         method = Method(
+            parameterization=fourier(decay=1.0),
             transforms=[warp(jitter=size[0] / 14, rotate=0, scale=(1, 1), crop=size)],
             learning_rate=(strength / steps, strength / steps),
         )

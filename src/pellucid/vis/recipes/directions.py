@@ -76,8 +76,8 @@ def basis_against_random(
     """Compare the channels of a layer with as many random directions, by what their top examples have in common.
 
     Szegedy et al. 2013 (arXiv:1312.6199, section 3) found random directions as meaningful as channels, Bau et al. 2017
-    (arXiv:1704.05796, section 3.2) fewer of them. An image answers to a direction with its highest dot product over all positions; the
-    random directions are rows of random rotations. The score is the share of the most frequent label among the top examples,
+    (arXiv:1704.05796, section 3.2) fewer of them. An image answers to a direction with its highest dot product over all
+    positions; the random directions are rows of random rotations. The score is the share of the most frequent label among the top examples,
     or, without labels, how much more alike the top examples are than images are on average: the mean cosine between the mean
     activations of a deep layer, less their mean over all images.
 
@@ -113,10 +113,7 @@ def basis_against_random(
     answers = _answers(model, layer, images, torch.cat([torch.eye(channels)[chosen], directions]))
     best = answers.topk(top, dim=0).indices.T
     alive = [each for each in range(len(chosen)) if answers[:, each].amax() > answers[:, each].amin()]
-    if labels is None:
-        scores = coherence(_apart(model if judge is None else judge, images), best)
-    else:
-        scores = purity(labels, best)
+    scores = coherence(_apart(model if judge is None else judge, images), best) if labels is None else purity(labels, best)
     basis, random = scores[alive], scores[len(chosen) :]
     return Basis(
         layer,

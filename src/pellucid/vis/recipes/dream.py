@@ -12,7 +12,7 @@ from torch import Tensor
 from pellucid.arrays import resized
 from pellucid.errors import UsageError
 from pellucid.models.model import Model
-from pellucid.vis.methods import Method
+from pellucid.vis.methods import Method, natural_fourier
 from pellucid.vis.objectives import Objective, layer
 from pellucid.vis.objectives.names import described
 from pellucid.vis.recipes.measures import answers, one
@@ -84,7 +84,7 @@ def dream(
         octave_scale: from one size to the next, above 1.
         steps: in each octave, from 1.
         strength: how far an octave moves the picture: learning rate × steps; 0.1 is subtle, from 0.4 the photo is gone.
-        method: how to optimise; what it leaves open is shifts alone and the learning rate of `strength`.
+        method: how to optimise; what it leaves open is shifts alone, and the learning rate of `strength`.
         progress: called with the steps that are done, and their total.
 
     Raises:
@@ -110,7 +110,7 @@ def dream(
             model,
             [objective],
             steps=steps,
-            method=_suited(Method() if method is None else method, size, strength, steps),
+            method=_suited(model, Method() if method is None else method, size, strength / steps),
             start=start.clamp(0, 1),
             progress=part(progress, number * steps, len(sizes) * steps),
         )
@@ -139,12 +139,15 @@ def _sizes(photo: Float[Tensor, "c h w"], octaves: int, scale: float) -> list[tu
     return sizes
 
 
-def _suited(method: Method, size: tuple[int, int], strength: float, steps: int) -> Method:
-    """The method with what it leaves open: shifts as far as the canvas reaches, and a constant learning rate."""
+def _suited(model: Model, method: Method, size: tuple[int, int], rate: float) -> Method:
+    """The method with what it leaves open: shifts as far as the canvas reaches, a constant learning rate, and no more smoothness
+    than the photo has of itself."""
     shifts: Sequence[Transform] = (warp(jitter=min(size) / 14, rotate=0, scale=(1, 1), crop=size),)
-    rate = strength / steps
+    natural = natural_fourier(model)
+    sharp = replace(natural, decay=min(natural.decay, 1.0))
     return replace(
         method,
+        parameterization=sharp if method.parameterization is None else method.parameterization,
         transforms=shifts if method.transforms is None else method.transforms,
         learning_rate=(rate, rate) if method.learning_rate is None else method.learning_rate,
     )
