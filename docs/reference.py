@@ -11,7 +11,7 @@ HEAD = "# Command line\n\nMade by `make reference` from the help of each verb. E
 
 def reference() -> str:
     """The help of the command and of every verb, as Markdown."""
-    top = click.Context(cli, info_name="pellucid", terminal_width=110)
+    top = click.Context(cli, info_name="pellucid", terminal_width=110, **cli.context_settings)
     parts = [HEAD, f"```text\n{cli.get_help(top)}\n```\n"]
     for name in cli.list_commands(top):
         command = cli.get_command(top, name)

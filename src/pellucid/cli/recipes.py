@@ -188,8 +188,8 @@ def caricature(
 @click.argument("content", type=a_photo)
 @click.argument("style", type=a_photo)
 @click.option("--content-weight", type=float, default=0.1, show_default=True, help="0.03 melts the content, 1 only tints it.")
-@click.option("--content-layers", multiple=True, help="By default the deepest layer that still shows where things are.")
-@click.option("--style-layers", multiple=True, help="By default those that span the network up to there.")
+@click.option("--content-layers", multiple=True, help="By default the deepest of the style layers' default.")
+@click.option("--style-layers", multiple=True, help="By default those that see at most half of a picture.")
 @click.option("--steps", type=click.IntRange(1), default=256, show_default=True)
 @output_options(2)
 @report_options

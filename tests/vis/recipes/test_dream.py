@@ -80,6 +80,7 @@ def test_it_is_told_how_far_it_is_and_how_it_was_made() -> None:
         ({"octave_scale": 1.0}, "octave_scale"),
         ({"octaves": 9}, "fewer or a larger photo"),
         ({"steps": 0}, "steps"),
+        ({"strength": 0.0}, "strength"),
         ({"what": "mixed4a:999"}, "999"),
     ],
 )

@@ -14,7 +14,7 @@ from pellucid.models import capture
 from pellucid.vis.recipes.photos import correlation, ssim
 from pellucid.vis.recipes.style import style
 
-LAYERS = ["conv1", "mixed3b", "mixed4b"]
+LAYERS = ["conv1", "mixed3b"]
 
 
 def maps(*images: torch.Tensor, layer: str) -> list[torch.Tensor]:
@@ -52,7 +52,7 @@ def test_more_weight_keeps_more_of_the_content() -> None:
     light, heavy = (
         style(network(), scene("lighthouse"), scene("cabbage"), content_weight=weight, steps=24) for weight in (0.03, 3.0)
     )
-    assert heavy.content["mixed4b"] > light.content["mixed4b"] + 0.1
+    assert heavy.content["mixed3b"] > light.content["mixed3b"] + 0.1
     assert all(heavy.style[layer] < light.style[layer] for layer in LAYERS)
 
 

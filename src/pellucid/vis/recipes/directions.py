@@ -77,9 +77,9 @@ def basis_against_random(
 
     Szegedy et al. 2013 (arXiv:1312.6199, section 3) found random directions as meaningful as channels, Bau et al. 2017
     (arXiv:1704.05796, section 3.2) fewer of them. An image answers to a direction with its highest dot product over all
-    positions; the random directions are rows of random rotations. The score is the share of the most frequent label among the top examples,
-    or, without labels, how much more alike the top examples are than images are on average: the mean cosine between the mean
-    activations of a deep layer, less their mean over all images.
+    positions; the random directions are rows of random rotations. The score is the share of the most frequent label among
+    the top examples, or, without labels, how much more alike the top examples are than images are on average: the mean cosine
+    between the mean activations of a deep layer, less their mean over all images.
 
     Args:
         model: the network.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -100,6 +101,8 @@ def dream(
         ([(34, 46), (48, 64)], (3, 48, 64))
     """
     check_steps(steps)
+    if not 0 < strength < math.inf:
+        raise UsageError(f"strength must be above 0, not {strength:g}")
     photo, objective = checked(image, model), _objective(model, what)
     sizes, records, rendering = _sizes(photo, octaves, octave_scale), [], None
     smaller = photo

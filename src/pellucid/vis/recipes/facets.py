@@ -178,8 +178,9 @@ def clustered(
 ) -> Facets:
     """Pictures of a unit, each started from the mean of one group of the images that excite it.
 
-    Nguyen et al. 2016, arXiv:1602.03616. Of each image counts the window of the picture's size that the unit answers most to. The windows are grouped by what in
-    `layer` speaks for the unit, so that what only happens to be in an image does not count. A method without learning rates
+    Nguyen et al. 2016, arXiv:1602.03616. Of each image counts the window of the picture's size that the unit answers most
+    to. The windows are grouped by what in `layer` speaks for the unit, so that what only happens to be in an image does not
+    count. A method without learning rates
     gets half of the natural ones, at which a start is not forgotten.
 
     Args:

@@ -69,8 +69,9 @@ def style(
         model: the network.
         content: what is where, c h w in [0, 1], of any size that the network accepts; None for style alone.
         style_image: how it looks, of any other size; None for content alone.
-        content_layers: whose answers should be those to the content; None for the deepest that still shows where things are.
-        style_layers: whose Gram matrices should be those of the style; None for all that span the network up to there.
+        content_layers: whose answers should be those to the content; None for the deepest of the default style layers.
+        style_layers: whose Gram matrices should be those of the style; None for those that span the network and see at
+            most half of a picture.
         content_weight: of each content layer against 1 for each style layer, above 0; 0.03 melts the content, 1 tints it.
         steps: from 1.
         start: what to begin with, of any size; None for the content where there is a style too, and else for noise.
@@ -87,7 +88,7 @@ def style(
         >>> import pellucid.models as models
         >>> made = style(models.load("terrarium"), torch.rand(3, 64, 48), torch.rand(3, 32, 32), steps=1)
         >>> tuple(made.rendering.image.shape), list(made.content), list(made.style)
-        ((3, 64, 48), ['conv1', 'mixed3b', 'mixed4b'], ['conv1', 'mixed3b', 'mixed4b'])
+        ((3, 64, 48), ['conv1', 'mixed3b'], ['conv1', 'mixed3b'])
     """
     check_steps(steps)
     if not content_weight > 0:
@@ -97,8 +98,8 @@ def style(
     canvas = painting if photo is None else photo
     if canvas is None:
         raise UsageError("content and style_image are both None; give one of them, or both")
-    placed = fine_layers(model)[-1:] if content_layers is None else list(content_layers)
-    looks = fine_layers(model) if style_layers is None else list(style_layers)
+    placed = _local(model)[-1:] if content_layers is None else list(content_layers)
+    looks = _local(model) if style_layers is None else list(style_layers)
     layers = list(dict.fromkeys([*looks, *placed]))
     there = {} if photo is None else features(model, photo, layers)
     looked = {} if painting is None else features(model, painting, layers)
@@ -123,6 +124,14 @@ def style(
     kept = {name: recovered(made[name], maps) for name, maps in there.items()}
     taken = {name: recovered(gram(made[name][None]), gram(maps[None])) for name, maps in looked.items()}
     return Styled(rendering, kept, taken, None if photo is None else ssim(rendering.image, photo.cpu()))
+
+
+def _local(model: Model) -> list[str]:
+    """Fine layers that see at most half of a picture: beyond, they know from its border where they are, which is no style."""
+    names = fine_layers(model)
+    fields = {name: model.layer(name).receptive_field for name in names}
+    local = [name for name, field in fields.items() if field is not None and 2 * max(field.size) <= min(model.size)]
+    return local or names
 
 
 def _said(photo: Tensor | None) -> str | None:
