@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ZOO := .venv-zoo
+BENCH := .venv-bench
 
 .PHONY: demo test lint format test-zoo bench web pictures reference clean
 
@@ -12,7 +13,7 @@ demo: $(READY)
 	$(BIN)/pellucid build terrarium terrarium:1600 -o demo --layers mixed3b mixed4a mixed4b --units 24 --grid 8 16
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser"
 	$(BIN)/python -m pytest tests/site -m browser
 
 lint: $(READY)
@@ -49,8 +50,17 @@ web: $(READY)
 	export PATH="$$node/bin:$$PATH"; npm="node $$node/lib/node_modules/npm/bin/npm-cli.js"; \
 	cd web && $$npm ci --no-audit --no-fund && $$npm run check && $$npm run build
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+# Speed and memory beside the limit, Lucent and Horama, written into the README; a quarter of an hour
+bench: $(BENCH)/.ready
+	$(BENCH)/bin/python -m benchmarks --readme README.md
+
+$(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable . \
+		decorator einops huggingface_hub ipython matplotlib pyyaml scikit-learn tqdm
+	$(BENCH)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt
+	touch $@
 
 # The README's pictures, from the demo's run
 pictures: demo
@@ -60,5 +70,5 @@ reference: $(READY)
 	$(BIN)/python docs/reference.py > docs/cli.md
 
 clean:
-	rm -rf $(VENV) $(ZOO) demo dist web/node_modules
+	rm -rf $(VENV) $(ZOO) $(BENCH) demo dist web/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

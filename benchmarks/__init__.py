@@ -1,1 +1,1 @@
-"""Speed against the limit, in one run: `make bench`."""
+"""Speed and memory beside the limit and beside Lucent and Horama, in one run: `make bench`."""
