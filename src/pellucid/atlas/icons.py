@@ -13,7 +13,7 @@ from torch import Tensor
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Layer, Model
 from pellucid.vis.methods import Method, natural_fourier
-from pellucid.vis.objectives import Activations, Objective, direction
+from pellucid.vis.objectives import Activations, Form, Objective, direction, formed, vectors_at
 from pellucid.vis.params import fourier
 from pellucid.vis.render import render
 from pellucid.vis.rendering import Rendering
@@ -58,13 +58,13 @@ def icon_objective(
     mean = torch.as_tensor(vector, dtype=torch.float32).flatten()
     along = direction(layer, mean if whiten is None else mean @ whiten, position="centre")
 
-    def purity(seen: Activations) -> Float[Tensor, " n"]:
-        map = seen[layer]
-        centre = map[:, :, map.shape[2] // 2, map.shape[3] // 2]
-        cosine = centre @ (mean / mean.norm()).to(map) / (centre.norm(dim=1) + 1e-4)
+    def purity(seen: Activations, means: Sequence[Tensor]) -> Float[Tensor, " n"]:
+        centre = vectors_at(seen, layer, "centre")
+        cosine = (centre * torch.stack(list(means)).to(centre)).sum(1) / (centre.norm(dim=1) + 1e-4)
         return cosine.clamp(min=FLOOR) ** cosine_power
 
-    return along * Objective(f"cosine({layer!r}) ** {cosine_power:g}", frozenset({layer}), purity)
+    form = Form(("cosine", layer, cosine_power), purity)
+    return along * formed(f"cosine({layer!r}) ** {cosine_power:g}", frozenset({layer}), form, mean / mean.norm())
 
 
 def icon_size(model: Model, layer: Layer) -> tuple[int, int]:
@@ -98,7 +98,7 @@ def render_icons(
     whiten: Float[Tensor, "c c"] | None = None,
     cosine_power: float = POWER,
     seed: int = 0,
-    batch: int = 8,
+    batch: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Icon]:
     """An icon for each mean vector of a layer, in order.
@@ -112,7 +112,7 @@ def render_icons(
         whiten: from `pellucid.atlas.grid.whitening`.
         cosine_power: see `icon_objective`.
         seed: of all icons: alike cells get alike icons.
-        batch: icons that are optimised together.
+        batch: icons that are optimised together; None for what suits the device.
         progress: called with (icon steps done, icon steps).
 
     Raises:

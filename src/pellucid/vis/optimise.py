@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pellucid.errors import PellucidError, UsageError
@@ -21,7 +21,7 @@ from pellucid.models.gradients import redirected_relu
 from pellucid.models.model import Model
 from pellucid.vis.adam import Adam
 from pellucid.vis.methods import Method
-from pellucid.vis.objectives import IMAGE, Objective
+from pellucid.vis.objectives import IMAGE, Objective, scores
 from pellucid.vis.params import Canvas, Parameterization
 from pellucid.vis.transforms import Transform, over, over_background
 
@@ -178,16 +178,20 @@ class _Studio:
 
     def descent(self, images: Float[Tensor, "n c h w"], progress: float) -> tuple[Float[Tensor, " n"], Float[Tensor, "n c h w"]]:
         """Each picture's score, and the gradient of its negative with respect to the canvas: means over the views."""
-        method, objectives = self.plan.method, [objective.at(progress) for objective in self.objectives]
-        scores, gradient = torch.zeros(self.count, device=images.device), torch.zeros_like(images)
-        for _ in range(method.views):
-            noise = self.network.perturbed(method.weight_noise, self.draws) if method.weight_noise else nullcontext()
-            with noise:
-                seen_scores, seen_gradient = self.view(images.requires_grad_(), objectives)
-            scores, gradient = scores + seen_scores / method.views, gradient + seen_gradient / method.views
-        return scores, gradient
+        objectives, views = [objective.at(progress) for objective in self.objectives], self.plan.method.views
+        found, gradient = self.view(images.requires_grad_(), objectives)
+        for _ in range(views - 1):
+            more = self.view(images, objectives)
+            found, gradient = found + more[0], gradient + more[1]
+        return (found, gradient) if views == 1 else (found / views, gradient / views)
 
     def view(self, images: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor]:
+        """Scores and gradient under one draw of the weights' noise and of the transforms."""
+        noise = self.plan.method.weight_noise
+        with self.network.perturbed(noise, self.draws) if noise else nullcontext():
+            return self.drawn(images, objectives)
+
+    def drawn(self, images: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor]:
         """Scores and gradient under one draw of the transforms."""
         seen = images
         for transform in self.plan.transforms:
@@ -206,24 +210,24 @@ class _Studio:
         A picture whose gradient is blocked wholly (a unit that is silent in the noise of the start) gets the redirected one. Unlike
         lucid, which redirects inside each layer for 16 steps, this costs nothing where no picture is silent.
         """
-        scores = _scores(self.network, objectives, seen, picture)
+        found = score(self.network, objectives, seen, picture)
         # of a loss, which is what `redirected_relu` is made for
-        through, direct = torch.autograd.grad(-scores.sum(), [seen, picture], allow_unused=True)
+        through, direct = torch.autograd.grad(-found.sum(), [seen, picture], allow_unused=True)
         if through is None:  # no objective reads the network
-            return scores.detach(), torch.zeros_like(seen), direct
-        moved = through.flatten(1).any(1).cpu()
+            return found.detach(), torch.zeros_like(seen), direct
+        moved = _moved(through)
         self.answered |= moved
         if not moved.all():
             redirected = self.redirected(objectives, [each.split(self.counts) for each in (seen, picture, moved)])
             through = torch.where(moved.to(through.device)[:, None, None, None], through, redirected)
-        return scores.detach(), through, direct
+        return found.detach(), through, direct
 
     def redirected(self, objectives: Sequence[Objective], parts: Sequence[Sequence[Tensor]]) -> Float[Tensor, "n c h w"]:
         """The redirected gradient of the jobs that hold a silent picture; zero for the others."""
         seen, picture, moved = parts
         silent = [index for index, each in enumerate(moved) if not each.all()]
         with redirected_relu():
-            scores = _scores(
+            scores = score(
                 self.network,
                 [objectives[index] for index in silent],
                 torch.cat([seen[index] for index in silent]),
@@ -250,7 +254,7 @@ class _Studio:
                 self.snapshots[self.plan.steps] = final.cpu()
             flat = over(final, 0.5) if final.shape[1] > self.model.channels else final
             last = [job.objective.at(1.0) for job in self.jobs]
-            scores = self.finite(_scores(partial(capture, self.model), last, flat, final), "of the finished picture")
+            scores = self.finite(score(partial(capture, self.model), last, flat, final), "of the finished picture")
         found = zip(final.cpu(), scores, zip(*history, strict=True), self.answered.tolist(), strict=True)
         return [
             Outcome(image, score, curve, {step: kept[index] for step, kept in self.snapshots.items()}, silent=not answered)
@@ -271,14 +275,23 @@ def _penalised(objective: Objective, penalty: Objective | None) -> Objective:
     return objective if penalty is None else objective + penalty
 
 
-def _scores(network: Network, objectives: Sequence[Objective], seen: Tensor, picture: Tensor) -> Float[Tensor, " n"]:
-    """Each picture's score under its own objective; the forward pass ends at the last layer that any of them reads."""
+def score(network: Network, objectives: Sequence[Objective], seen: Tensor, picture: Tensor) -> Float[Tensor, " n"]:
+    """Each picture's score under its own objective; the forward pass ends at the last layer that any of them reads.
+
+    Args:
+        network: like `capture`.
+        objectives: in the order of the pictures.
+        seen: what the network is shown.
+        picture: what objectives read under `IMAGE`.
+    """
     layers = sorted(frozenset().union(*(objective.layers for objective in objectives)) - {IMAGE})
-    counts = [objective.pictures or 1 for objective in objectives]
-    maps = {name: each.float() for name, each in network(seen, layers).items()} if layers else {}
-    single = {name: each.split(counts) for name, each in (maps | {IMAGE: picture}).items()}
-    scores = [each({name: single[name][index] for name in each.layers}) for index, each in enumerate(objectives)]
-    return torch.cat(scores)
+    return scores(objectives, {IMAGE: picture, **(network(seen, layers) if layers else {})})
+
+
+def _moved(gradient: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
+    """Of which pictures the gradient is not zero everywhere. Their sums tell, at a fifth of the cost, unless one is zero."""
+    sums = gradient.permute(2, 3, 0, 1).flatten(0, 1).sum(0).any(1)
+    return (sums if sums.all() else gradient.flatten(1).any(1)).cpu()
 
 
 def _middle(images: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c p q"]:

@@ -1,7 +1,8 @@
 """What a picture should excite: functions from activations to one score per picture, always to be maximised."""
 
-from pellucid.vis.objectives.algebra import IMAGE, Activations, Objective, Weight, ramp, sigmoid, tanh
+from pellucid.vis.objectives.algebra import IMAGE, Objective, Weight, formed, ramp, scores, sigmoid, tanh
 from pellucid.vis.objectives.between import alignment, diversity, each, interpolate
+from pellucid.vis.objectives.forms import Activations, Form
 from pellucid.vis.objectives.parse import parse_unit
 from pellucid.vis.objectives.pictures import (
     bilateral_residual,
@@ -24,11 +25,13 @@ from pellucid.vis.objectives.units import (
     neuron,
     probability,
     tensor_direction,
+    vectors_at,
 )
 
 __all__ = [
     "IMAGE",
     "Activations",
+    "Form",
     "Objective",
     "Position",
     "Weight",
@@ -41,6 +44,7 @@ __all__ = [
     "direction",
     "diversity",
     "each",
+    "formed",
     "gram",
     "high_frequency",
     "interpolate",
@@ -55,9 +59,11 @@ __all__ = [
     "parse_unit",
     "probability",
     "ramp",
+    "scores",
     "sigmoid",
     "style",
     "tanh",
     "tensor_direction",
     "total_variation",
+    "vectors_at",
 ]

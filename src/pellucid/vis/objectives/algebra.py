@@ -5,20 +5,22 @@ An objective knows no network; `layers` tells who evaluates it what to capture. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import groupby
 from numbers import Real
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import UsageError
+from pellucid.vis.objectives.forms import Activations, Form
 from pellucid.vis.objectives.names import call
 
 IMAGE = "image"  # the reserved layer that is the picture itself, untransformed and in [0, 1]
 
-Activations = Mapping[str, Tensor]
 Weight = float | Callable[[float], float]
 
 SUM, PRODUCT, ATOM = range(3)  # how tightly a name binds: a sum inside a product needs brackets
@@ -37,6 +39,8 @@ class Objective:
         binding: how tightly the name binds: SUM, PRODUCT or ATOM.
         schedule: what it is at a progress from 0 (the first step) to 1 (the last); None for always itself.
         terms: of a sum, each part with its sign: adding to a long one makes it longer, not deeper.
+        form: what it shares with others that differ in `argument` alone, with which `scores` evaluates it at once.
+        argument: what of its form is its own.
 
     >>> from pellucid.vis.objectives import channel
     >>> 0.2 * channel("mixed4a", 20) - (channel("conv1", 3) + 1)
@@ -56,6 +60,8 @@ class Objective:
     binding: int = ATOM
     schedule: Callable[[float], Objective] | None = None
     terms: tuple[tuple[str, Objective], ...] = ()
+    form: Form | None = None
+    argument: Any = None
 
     def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         for maps in activations.values() if self.pictures is not None else ():
@@ -89,7 +95,7 @@ class Objective:
         return _product(other, self)
 
     def __neg__(self) -> Objective:
-        return compose([self], lambda it: f"-{_inside(it, ATOM)}", lambda seen, it: -it.function(seen), binding=PRODUCT)
+        return compose([self], lambda it: f"-{_inside(it, ATOM)}", lambda seen, it: -it.function(seen), binding=PRODUCT, kind="-")
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,7 +151,7 @@ def sigmoid(objective: Objective) -> Objective:
     >>> sigmoid(logit(0))({"logits": torch.zeros(1, 5, 1, 1)})
     tensor([0.5000])
     """
-    return compose([objective], lambda it: f"sigmoid({it})", lambda seen, it: it.function(seen).sigmoid())
+    return compose([objective], lambda it: f"sigmoid({it})", lambda seen, it: it.function(seen).sigmoid(), kind="sigmoid")
 
 
 def tanh(objective: Objective) -> Objective:
@@ -155,7 +161,44 @@ def tanh(objective: Objective) -> Objective:
     >>> tanh(logit(0))({"logits": torch.zeros(1, 5, 1, 1)})
     tensor([0.])
     """
-    return compose([objective], lambda it: f"tanh({it})", lambda seen, it: it.function(seen).tanh())
+    return compose([objective], lambda it: f"tanh({it})", lambda seen, it: it.function(seen).tanh(), kind="tanh")
+
+
+def formed(name: str, layers: frozenset[str], form: Form, argument: Any, *, placed: bool = False, binding: int = ATOM) -> Objective:
+    """An objective of a form: what the form says of its argument.
+
+    >>> formed("twice(3)", frozenset(), Form("twice", lambda seen, numbers: 2 * torch.tensor(numbers)), 3)({})
+    tensor([6])
+    """
+
+    def score(seen: Activations) -> Float[Tensor, " n"]:
+        return form.score(seen, [argument])
+
+    return Objective(name, layers, score, placed=placed, binding=binding, form=form, argument=argument)
+
+
+def scores(objectives: Sequence[Objective], activations: Activations) -> Float[Tensor, " n"]:
+    """Each picture's score under its own objective; neighbours of one form are evaluated at once.
+
+    Args:
+        objectives: in the order of the pictures, of which each takes as many as it speaks about, and one that is about any number
+            takes one.
+        activations: what the objectives read, of all pictures.
+
+    >>> from pellucid.vis.objectives import channel
+    >>> scores([channel("a", 1), channel("a", 0)], {"a": torch.tensor([1.0, 2.0])[None, :, None, None].expand(2, 2, 1, 1)})
+    tensor([2., 1.])
+    """
+    runs = [list(run) for _, run in groupby(enumerate(objectives), key=lambda one: one[1].form or one[0])]
+    counts = [sum(objective.pictures or 1 for _, objective in run) for run in runs]
+    parts = {name: maps.split(counts) if len(runs) > 1 else (maps,) for name, maps in activations.items()}
+    found = []
+    for place, run in enumerate(runs):
+        (_, one), arguments = run[0], [objective.argument for _, objective in run]
+        seen = {name: parts[name][place] for name in one.layers}
+        whole = {name: maps.float() for name, maps in seen.items()} if one.form is None else seen
+        found.append(one(whole) if one.form is None else one.form.score(seen, arguments))
+    return torch.cat(found)
 
 
 def compose(
@@ -165,6 +208,7 @@ def compose(
     *,
     pictures: int | None = None,
     binding: int = ATOM,
+    kind: Hashable = None,
 ) -> Objective:
     """An objective made of others, which changes over the steps as they do.
 
@@ -174,12 +218,13 @@ def compose(
         score: from activations and the parts to scores.
         pictures: how many it speaks about together; None for as many as the parts do.
         binding: how tightly the name binds.
+        kind: says which objectives have the same `score`, so that those whose parts are alike too share a form; None for no other.
 
     Raises:
         UsageError: the parts speak about different numbers of pictures.
     """
     together = _together(parts) if pictures is None else pictures
-    changes = any(part.schedule for part in parts)
+    options: dict[str, Any] = {"binding": binding, "kind": kind}
     return Objective(
         write(*parts),
         frozenset().union(*(part.layers for part in parts)),
@@ -187,10 +232,29 @@ def compose(
         pictures=together,
         placed=any(part.placed for part in parts),
         binding=binding,
-        schedule=(lambda progress: compose([part.at(progress) for part in parts], write, score, pictures=together, binding=binding))
-        if changes
+        schedule=(lambda progress: compose([part.at(progress) for part in parts], write, score, pictures=together, **options))
+        if any(part.schedule for part in parts)
         else None,
+        form=_form(kind, parts, score),
+        argument=tuple(part.argument for part in parts),
     )
+
+
+def _form(kind: Hashable, parts: Sequence[Objective], score: Callable[..., Float[Tensor, " n"]]) -> Form | None:
+    forms = [part.form for part in parts if part.form is not None]
+    if kind is None or len(forms) < len(parts):
+        return None
+
+    def together(seen: Activations, arguments: Sequence[Any]) -> Float[Tensor, " n"]:
+        columns = zip(*arguments, strict=True)  # of each part the arguments, of one for each picture or of one for all
+        return score(seen, *(_column(*each) for each in zip(parts, forms, columns, strict=True)))
+
+    return Form((kind, *(form.key for form in forms)), together)
+
+
+def _column(part: Objective, form: Form, arguments: Sequence[Any]) -> Objective:
+    """A part of many objectives of one form, with the argument that it has in each of them."""
+    return replace(part, function=lambda seen: form.score(seen, arguments))
 
 
 def _together(parts: Sequence[Objective]) -> int | None:
@@ -217,7 +281,8 @@ def _sum(left: Objective | Weight, sign: str, right: Objective | Weight) -> Obje
             total = total + other.function(seen) if sign == "+" else total - other.function(seen)
         return total
 
-    return replace(compose([part for _, part in terms], write, score, binding=SUM), terms=terms)
+    signs = "".join(sign for sign, _ in terms)
+    return replace(compose([part for _, part in terms], write, score, binding=SUM, kind=signs), terms=terms)
 
 
 def _product(left: Objective | Weight, right: Objective | Weight) -> Objective:
@@ -228,6 +293,7 @@ def _product(left: Objective | Weight, right: Objective | Weight) -> Objective:
         lambda a, b: f"{_inside(a, PRODUCT)} * {_inside(b, ATOM)}",
         lambda seen, a, b: a.function(seen) * b.function(seen),
         binding=PRODUCT,
+        kind="*",
     )
 
 
@@ -242,7 +308,15 @@ def _objective(value: Objective | Weight) -> Objective:
     if callable(value):
         name = getattr(value, "__name__", repr(value))
         return replace(_objective(float(value(1.0))), name=name, schedule=lambda progress: _objective(float(value(progress))))
-    return Objective(f"{value:.12g}", frozenset(), lambda seen: torch.tensor(float(value)))
+    return formed(f"{value:.12g}", frozenset(), NUMBER, float(value))
+
+
+def _numbers(seen: Activations, values: Sequence[float]) -> Float[Tensor, " _"]:
+    device = next((maps.device for maps in seen.values()), None)
+    return torch.tensor(values, device=device)
+
+
+NUMBER = Form("number", _numbers)
 
 
 def _inside(objective: Objective, binding: int) -> str:

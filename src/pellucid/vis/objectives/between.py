@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from pellucid.errors import UsageError
-from pellucid.vis.objectives.algebra import Activations, Objective, compose
+from pellucid.vis.objectives.algebra import Objective, compose, scores
+from pellucid.vis.objectives.forms import Activations
 from pellucid.vis.objectives.names import call
 from pellucid.vis.objectives.reference import gram
 
@@ -128,7 +129,7 @@ def each(objectives: Sequence[Objective]) -> Objective:
             raise UsageError(f"{part} speaks about {part.pictures} pictures together; each gives one picture to each objective")
 
     def score(seen: Activations, *parts: Objective) -> Float[Tensor, " n"]:
-        return torch.cat([part.function({name: seen[name][i : i + 1] for name in part.layers}) for i, part in enumerate(parts)])
+        return scores(parts, seen)
 
     def write(*parts: Objective) -> str:
         return f"each([{', '.join(part.name for part in parts)}])"

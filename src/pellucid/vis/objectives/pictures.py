@@ -15,7 +15,8 @@ from torch.nn.functional import avg_pool2d
 
 from pellucid.errors import UsageError
 from pellucid.vis.filters import bilateral, gaussian_blur
-from pellucid.vis.objectives.algebra import IMAGE, Objective
+from pellucid.vis.objectives.algebra import IMAGE, Objective, formed
+from pellucid.vis.objectives.forms import Form
 from pellucid.vis.objectives.names import call
 
 
@@ -165,7 +166,7 @@ def opacity(channels: int = 3) -> Objective:
 
 
 def _of_picture(name: str, score: Callable[[Float[Tensor, "n c h w"]], Float[Tensor, " n"]]) -> Objective:
-    return Objective(name, frozenset({IMAGE}), lambda seen: score(seen[IMAGE]))
+    return formed(name, frozenset({IMAGE}), Form(name, lambda seen, _: score(seen[IMAGE])), None)
 
 
 def _mean(values: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:

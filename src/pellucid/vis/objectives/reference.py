@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import UsageError
-from pellucid.vis.objectives.algebra import Activations, Objective
+from pellucid.vis.objectives.algebra import Objective
+from pellucid.vis.objectives.forms import Activations
 from pellucid.vis.objectives.names import call, described, times
 from pellucid.vis.objectives.units import dot_cosine, given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.models.model import OUTPUT
-from pellucid.vis.objectives.algebra import Activations, Objective
+from pellucid.vis.objectives.algebra import Objective, formed
+from pellucid.vis.objectives.forms import Activations, Form, along_pictures, take
 from pellucid.vis.objectives.names import call, described, times
 
 Position = Literal["centre"] | tuple[int, int]
@@ -22,7 +24,11 @@ def channel(layer: str, index: int) -> Objective:
     >>> channel("conv1", 1)({"conv1": torch.tensor([[[[0.0, 0.0]], [[1.0, 3.0]]]])})
     tensor([2.])
     """
-    return Objective(f"channel({layer!r}, {index})", frozenset({layer}), lambda seen: _maps(seen, layer, index).mean((1, 2)))
+
+    def score(seen: Activations, indices: Sequence[int]) -> Float[Tensor, " n"]:
+        return _channels(seen, layer, indices).mean((1, 2))
+
+    return formed(f"channel({layer!r}, {index})", frozenset({layer}), Form(("channel", layer), score), index)
 
 
 def neuron(layer: str, channel: int, *, row: int | None = None, col: int | None = None) -> Objective:
@@ -41,12 +47,14 @@ def neuron(layer: str, channel: int, *, row: int | None = None, col: int | None 
     tensor([7.])
     """
 
-    def score(seen: Activations) -> Float[Tensor, " n"]:
-        maps = _maps(seen, layer, channel)
-        return _at(maps, layer, maps.shape[1] // 2 if row is None else row, maps.shape[2] // 2 if col is None else col)
+    def score(seen: Activations, channels: Sequence[int]) -> Float[Tensor, " n"]:
+        height, width = seen[layer].shape[2:]
+        position = height // 2 if row is None else row, width // 2 if col is None else col
+        return _channels(seen, layer, channels, _inside(position, seen[layer], layer))
 
     name = call("neuron", repr(layer), str(channel), row=(row, None), col=(col, None))
-    return Objective(name, frozenset({layer}), score, placed=(row, col) != (None, None))
+    form = Form(("neuron", layer, row, col), score)
+    return formed(name, frozenset({layer}), form, channel, placed=(row, col) != (None, None))
 
 
 def direction(layer: str, vector: Float[Tensor, " c"], *, cosine_power: float = 0.0, position: Position | None = None) -> Objective:
@@ -70,17 +78,16 @@ def direction(layer: str, vector: Float[Tensor, " c"], *, cosine_power: float = 
     along = given(vector, f"the direction in layer {layer!r}", axes=1)
     along = along / along.norm()
 
-    def score(seen: Activations) -> Float[Tensor, " n"]:
-        maps = seen[layer]
-        if maps.shape[1] != len(along):
-            raise UsageError(f"the direction has {len(along)} numbers, layer {layer!r} has {maps.shape[1]} channels")
-        if position is not None:
-            row, col = (maps.shape[2] // 2, maps.shape[3] // 2) if position == "centre" else position
-            maps = _at(maps, layer, row, col)[:, :, None, None]
-        return dot_cosine(maps, along[:, None, None], cosine_power).mean((1, 2))
+    def score(seen: Activations, vectors: Sequence[Tensor]) -> Float[Tensor, " n"]:
+        for vector in vectors:
+            if seen[layer].shape[1] != len(vector):
+                raise UsageError(f"the direction has {len(vector)} numbers, layer {layer!r} has {seen[layer].shape[1]} channels")
+        maps = seen[layer].float() if position is None else vectors_at(seen, layer, position)[:, :, None, None]
+        return dot_cosine(maps, torch.stack(list(vectors))[:, :, None, None], cosine_power).mean((1, 2))
 
     name = call("direction", repr(layer), described(along), cosine_power=(cosine_power, 0), position=(position, None))
-    return Objective(name, frozenset({layer}), score, placed=isinstance(position, tuple))
+    form = Form(("direction", layer, cosine_power, position), score)
+    return formed(name, frozenset({layer}), form, along, placed=isinstance(position, tuple))
 
 
 def tensor_direction(layer: str, block: Float[Tensor, "c h w"], *, cosine_power: float = 0.0) -> Objective:
@@ -130,7 +137,7 @@ def logit(index: int) -> Objective:
     >>> logit(1)({"logits": torch.tensor([[[[0.5]], [[2.0]]]])})
     tensor([2.])
     """
-    return Objective(f"logit({index})", frozenset({OUTPUT}), lambda seen: _logits(seen, index)[:, index])
+    return _output("logit", index, lambda logits: logits)
 
 
 def probability(index: int) -> Objective:
@@ -139,7 +146,7 @@ def probability(index: int) -> Objective:
     >>> probability(1)({"logits": torch.tensor([[[[0.0]], [[0.0]], [[0.0]], [[0.0]]]])})
     tensor([0.2500])
     """
-    return Objective(f"probability({index})", frozenset({OUTPUT}), lambda seen: _logits(seen, index).softmax(1)[:, index])
+    return _output("probability", index, lambda logits: logits.softmax(1))
 
 
 def log_probability(index: int) -> Objective:
@@ -148,10 +155,10 @@ def log_probability(index: int) -> Objective:
     >>> log_probability(1)({"logits": torch.zeros(1, 1000, 1, 1)})
     tensor([-6.9078])
     """
-    return Objective(f"log_probability({index})", frozenset({OUTPUT}), lambda seen: _logits(seen, index).log_softmax(1)[:, index])
+    return _output("log_probability", index, lambda logits: logits.log_softmax(1))
 
 
-def dot_cosine(maps: Float[Tensor, "n c h w"], along: Float[Tensor, "c _ _"], power: float) -> Float[Tensor, "n h w"]:
+def dot_cosine(maps: Float[Tensor, "n c h w"], along: Float[Tensor, "*n c _ _"], power: float) -> Float[Tensor, "n h w"]:
     """At every position dot * max(0.1, cos)^power with what lies there in `along`.
 
     >>> dot_cosine(torch.ones(1, 2, 1, 1), torch.tensor([3.0, 4.0])[:, None, None], 0.0)
@@ -161,7 +168,7 @@ def dot_cosine(maps: Float[Tensor, "n c h w"], along: Float[Tensor, "c _ _"], po
     dot = (maps * along).sum(1)
     if not power:
         return dot
-    cosine = dot / ((maps.norm(dim=1) + 1e-4) * along.norm(dim=0).clamp(min=1e-12))
+    cosine = dot / ((maps.norm(dim=1) + 1e-4) * along.norm(dim=-3).clamp(min=1e-12))
     return dot * cosine.clamp(min=0.1) ** power
 
 
@@ -188,20 +195,42 @@ def given(numbers: Tensor, what: str, *, axes: int) -> Tensor:
     return numbers
 
 
-def _maps(seen: Activations, layer: str, index: int) -> Float[Tensor, "n h w"]:
-    channels = seen[layer].shape[1]
-    if not 0 <= index < channels:
-        raise UsageError(f"layer {layer!r} has the channels 0 to {channels - 1}, not {index}")
-    return seen[layer][:, index]
+def vectors_at(seen: Activations, layer: str, position: Position) -> Float[Tensor, "n c"]:
+    """What all channels of a layer answer at one position, in full precision.
+
+    Raises:
+        UsageError: the position lies outside the map.
+
+    >>> vectors_at({"conv1": torch.tensor([[[[5.0, 7.0]], [[2.0, 3.0]]]])}, "conv1", "centre")
+    tensor([[7., 3.]])
+    """
+    maps = seen[layer]
+    row, col = (maps.shape[2] // 2, maps.shape[3] // 2) if position == "centre" else position
+    return take(maps, (slice(None), slice(None), *_inside((row, col), maps, layer)))
 
 
-def _logits(seen: Activations, index: int) -> Float[Tensor, "n k"]:
-    _maps(seen, OUTPUT, index)
-    return seen[OUTPUT].mean((2, 3))
+def _channels(seen: Activations, layer: str, indices: Sequence[int], position: tuple[int, ...] = ()) -> Float[Tensor, "n ..."]:
+    """Of every picture one channel."""
+    return take(seen[layer], (*along_pictures(_known(indices, seen[layer], layer), seen[layer].device), *position))
 
 
-def _at(maps: Tensor, layer: str, row: int, col: int) -> Tensor:
-    height, width = maps.shape[-2:]
+def _output(name: str, index: int, squash: Callable[[Float[Tensor, "n k"]], Float[Tensor, "n k"]]) -> Objective:
+    def score(seen: Activations, indices: Sequence[int]) -> Float[Tensor, " n"]:
+        logits = seen[OUTPUT].float().mean((2, 3))
+        return squash(logits)[along_pictures(_known(indices, seen[OUTPUT], OUTPUT), logits.device)]
+
+    return formed(f"{name}({index})", frozenset({OUTPUT}), Form((name,), score), index)
+
+
+def _known(indices: Sequence[int], maps: Tensor, layer: str) -> Sequence[int]:
+    for index in indices:
+        if not 0 <= index < maps.shape[1]:
+            raise UsageError(f"layer {layer!r} has the channels 0 to {maps.shape[1] - 1}, not {index}")
+    return indices
+
+
+def _inside(position: tuple[int, int], maps: Tensor, layer: str) -> tuple[int, int]:
+    (row, col), (height, width) = position, maps.shape[2:]
     if not (0 <= row < height and 0 <= col < width):
         raise UsageError(f"layer {layer!r} has {height} rows and {width} columns here; ({row}, {col}) lies outside")
-    return maps[..., row, col]
+    return row, col
