@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.models.capture import Recorder, prepared
+from pellucid.models.memory import memory_kept
 from pellucid.models.model import Model
 from pellucid.models.quick import QUICK
 
@@ -41,7 +43,7 @@ def fast(model: Model, *, bfloat16: bool) -> Iterator[Fast]:
         >>> images.grad.shape
         torch.Size([2, 3, 9, 9])
     """
-    with prepared(model):
+    with prepared(model), memory_kept():
         yield Fast(model, bfloat16=bfloat16)
 
 
@@ -56,7 +58,7 @@ class Fast:
         self.weights = _Weights(parameters, bfloat16, self.layout)
 
     def __call__(self, images: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        inputs = self.model.preprocess(images).to(memory_format=self.layout)
+        inputs: Any = _Input.apply(images, self.model, self.layout)
         recorder = Recorder(self.model, layers, (images.shape[2], images.shape[3]))
         autocast = torch.autocast(inputs.device.type, torch.bfloat16 if self.bfloat16 else None, enabled=self.bfloat16)
         with autocast, _Exchange(self.weights), recorder.listening():
@@ -86,6 +88,23 @@ class Fast:
             yield
         finally:
             self.weights = usual
+
+
+class _Input(torch.autograd.Function):
+    """`Model.preprocess` and a layout; the gradient is laid out like the images, in one pass."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, model: Model, layout: torch.memory_format) -> Tensor:
+        ctx.save_for_backward(images)
+        ctx.std = model.std
+        return model.preprocess(images).to(memory_format=layout)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (images,) = ctx.saved_tensors
+        result = torch.empty_like(images).copy_(gradient)
+        return result.div_(result.new_tensor(ctx.std)[:, None, None]), None, None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -84,8 +85,8 @@ class Model:
         """The type of the network's first floating-point tensor."""
         return next((tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()), torch.float32)
 
-    def _tensors(self) -> list[Tensor]:
-        return [*self.network.parameters(), *self.network.buffers()]
+    def _tensors(self) -> Iterator[Tensor]:
+        return itertools.chain(self.network.parameters(), self.network.buffers())
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:

@@ -75,7 +75,7 @@ def load(
     if weights is not None:
         load_weights(source.network, weights)
     model = Model(
-        source.network if device is None else source.network.to(_device(device)),
+        source.network if device is None else source.network.to(find_device(device)),
         name=source.name if name is None else name,
         spec=spec if isinstance(spec, str) else f"python:{source.name}",
         channels=(planes := _channels(channels, source)),
@@ -111,7 +111,15 @@ def _source(spec: str | nn.Module) -> Source:
     raise NotFoundError("model", spec, ["terrarium", "terrarium:judge"], f"a model is one of {', '.join(SPECS)}")
 
 
-def _device(device: str | torch.device) -> torch.device:
+def find_device(device: str | torch.device) -> torch.device:
+    """The device of this name, if it is there.
+
+    Raises:
+        UsageError: it is not.
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
     try:
         found = torch.device(device)
         torch.empty(0, device=found)

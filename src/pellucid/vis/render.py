@@ -14,6 +14,7 @@ from torch import Tensor
 from pellucid.arrays import resized
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture, prepared
+from pellucid.models.memory import memory_kept
 from pellucid.models.model import OUTPUT, Model
 from pellucid.vis.methods import Method, natural_fourier, natural_rate, natural_transforms
 from pellucid.vis.objectives import IMAGE, Objective, parse_unit
@@ -126,7 +127,7 @@ class _Work:
         def alike(index: int) -> tuple[tuple[int, int], int]:
             return self.jobs[index].size, max((depth[name] for name in self.jobs[index].objective.layers), default=0)
 
-        with prepared(self.model):
+        with prepared(self.model), memory_kept():
             for kind, run in itertools.groupby(sorted(range(len(self.jobs)), key=alike), key=alike):
                 indices, limit = list(run), natural_batch(self.model, *kind) if batch is None else batch
                 self.check([self.jobs[index] for index in indices])
