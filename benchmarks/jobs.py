@@ -71,7 +71,6 @@ ICONS = tuple(range(64))
 
 def jobs(device: str) -> list[Job]:
     """The rows of the table; a GPU gets larger batches, and one network more."""
-    batch = 8 if device == "cpu" else 64
     rows = [
         Job(SQUEEZENET, "features.7", tuple(range(0, 256, 16)), 224),
         Job(SQUEEZENET, "logits", tuple(range(0, 800, 100)), 224),
@@ -85,7 +84,12 @@ def jobs(device: str) -> list[Job]:
     ]
     if device != "cpu":
         rows.append(Job(RESNET, "layer3", tuple(range(512)), 224))
-    return [replace(job, batch=batch) for job in rows]
+    return [replace(job, batch=_batch(job.size, device)) for job in rows]
+
+
+def _batch(size: int, device: str) -> int:
+    """As many as pellucid takes by itself where memory is no matter: on a CPU, as many as its caches hold."""
+    return (8 if size > 128 else 32) if device == "cpu" else 64
 
 
 def one_class() -> Job:

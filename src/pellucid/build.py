@@ -41,7 +41,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 SAMPLES = 8_000  # an atlas of fewer has gaps; pictures that are fewer give several positions each
 PER_CELL = 10  # samples that a cell of the finest grid has in the mean
 JUDGED = 800  # pictures at most that optimised ones are compared with
-CHUNK = 8  # pictures optimised together, and lost at most when the build is killed
+CHUNK, ICONS = 8, 32  # pictures and icons optimised together, and lost at most when the build is killed
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class _Builder:
         def work(means: Sequence[np.ndarray], start: int) -> list[dict[str, Any]]:
             plan = self.plan
             made = render_icons(
-                self.model, layer.name, np.stack(means), steps=plan.icon_steps, whiten=whiten, seed=plan.seed, batch=CHUNK
+                self.model, layer.name, np.stack(means), steps=plan.icon_steps, whiten=whiten, seed=plan.seed, batch=ICONS
             )
             files = [f"{start + index:05d}.png" for index in range(len(made))]
             for file, icon in zip(files, made, strict=True):
@@ -286,7 +286,7 @@ class _Builder:
             return [{"file": file, "cosine": icon.cosine} for file, icon in zip(files, made, strict=True)]
 
         stage = self.stage(f"icons of {layer.name}, {level.grid} × {level.grid}")
-        return in_parts(folder, list(level.means), work, size=CHUNK, progress=stage)
+        return in_parts(folder, list(level.means), work, size=ICONS, progress=stage)
 
     def numbers(self, findings: Sequence[Findings]) -> dict[str, Any]:
         return {

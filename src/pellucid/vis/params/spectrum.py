@@ -22,6 +22,8 @@ CONTRAST = 2.5
 # colour everywhere could not leave grey in 128 steps.
 CONSTANT = 0.5
 
+PIECE = 200_000  # numbers of pictures that a CPU works on at once: one picture of 256 px, or sixteen of 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class fourier:
@@ -88,7 +90,7 @@ def pictured(
     mix: Float[Tensor, "c c"] | None,
     size: tuple[int, int],
 ) -> Float[Tensor, "n c h w"]:
-    """`squash` of `synthesised`, on a CPU picture by picture: what is between stays in the cache, and nothing of it is kept.
+    """`squash` of `synthesised`, on a CPU a few pictures at a time: what is between stays in the cache, and nothing of it is kept.
 
     A quarter faster than the same operations on the whole batch (8 pictures of 3 × 256 × 256, forward and backward: 9.5 ms for
     12 ms), and twice as fast where other programs use the memory too.
@@ -103,7 +105,8 @@ class _Pictured(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spectrum: Tensor, factors: Tensor, mix: Tensor | None, size: tuple[int, int]) -> Tensor:
         images = spectrum.new_empty(*spectrum.shape[:2], *size)
-        for part, image in zip(_pieces(spectrum), _pieces(images), strict=True):
+        count = _together(images)
+        for part, image in zip(spectrum.split(count), images.split(count), strict=True):
             image.copy_(squash(synthesised(part, factors, size), mix))
         ctx.save_for_backward(images, factors, mix)
         return images
@@ -114,7 +117,8 @@ class _Pictured(torch.autograd.Function):
         images, factors, mix = ctx.saved_tensors
         result = images.new_empty(*images.shape[:2], *factors.shape[-3:-1], 2)
         slopes = factors * copies(images.shape[3]).to(factors)[:, None]
-        for image, along, part in zip(_pieces(images), _pieces(gradient), _pieces(result), strict=True):
+        count = _together(images)
+        for image, along, part in zip(images.split(count), gradient.split(count), result.split(count), strict=True):
             values = torch.ops.aten.sigmoid_backward(along, image)
             if mix is not None:
                 values = torch.matmul(mix.T, values.flatten(2)).view_as(values)
@@ -122,8 +126,9 @@ class _Pictured(torch.autograd.Function):
         return result, None, None, None
 
 
-def _pieces(batch: Tensor) -> tuple[Tensor, ...]:
-    return batch.split(1) if batch.device.type == "cpu" else (batch,)
+def _together(images: Tensor) -> int:
+    """How many pictures are worked on at once: on a CPU as many as its caches hold."""
+    return max(1, PIECE // images[0].numel()) if images.device.type == "cpu" else len(images)
 
 
 def frequencies(height: int, width: int) -> Float[Tensor, "h f"]:
