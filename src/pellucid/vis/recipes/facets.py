@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from pellucid.errors import UsageError
 from pellucid.models.model import Model
 from pellucid.vis.methods import Method, natural_rate
-from pellucid.vis.objectives import Objective, direction, diversity
+from pellucid.vis.objectives import Activations, Objective, direction
 from pellucid.vis.objectives.algebra import compose
 from pellucid.vis.objectives.names import described
 from pellucid.vis.recipes.clusters import Clusters, compare, kmeans
-from pellucid.vis.recipes.measures import answers, between, gained, likeness, one, pooled, reasons, windows
+from pellucid.vis.recipes.measures import answers, between, gained, likeness, one, pooled, reasons, sensitivities, windows
 from pellucid.vis.recipes.photos import Progress, part
-from pellucid.vis.recipes.suited import facet_layer, shared_size
+from pellucid.vis.recipes.suited import facet_layer, last_layer, shared_size
 from pellucid.vis.render import render
 from pellucid.vis.rendering import Rendering
 
-DIFFER = 0.07  # strength of diversity: less than a tenth of the unit's answer is lost
-LEAN = 0.1  # strength of a group's direction: a tenth of the class's answer is lost
+DIFFER = 0.05  # strength of diversity: mostly less than a tenth of the unit's answer is lost
+NEAR = 1e-3  # a distance that is not told from none
+LEAN = 0.1  # strength of a group's direction: up to a tenth of a class's answer is lost, a fifth at half the learning rate
 SHARE = 0.5  # of the best image's answer
 MEAN_OF = 15  # images nearest to a group's centre, whose mean is started from: Nguyen et al. 2016, section 3
 SLOWER = 0.5  # of the natural learning rate: at the full one a start is soon forgotten
@@ -93,7 +94,7 @@ def restarts(
         model: the network.
         unit: as text, or an objective about single pictures.
         count: pictures, 1 or more.
-        layer: where they are compared; None for `facet_layer`.
+        layer: where they are compared; None for `last_layer`, as in `diverse`.
         size: height and width; None for `natural_size`.
         steps: from 1.
         method: how to optimise; None for what suits the model, the size and the steps.
@@ -110,7 +111,7 @@ def restarts(
         >>> len(facets.renderings), facets.layer, facets.loss < 1
         (2, 'conv2', True)
     """
-    work = _Work.of(model, unit, layer, size, steps, method)
+    work = _Work.of(model, unit, layer, size, steps, method, suited=last_layer)
     seeds = range(seed, seed + _at_least(1, count))
     renderings = work.make([work.objective] * count, list(seeds), progress=progress)
     return work.facets(renderings, renderings[0])
@@ -131,15 +132,16 @@ def diverse(
 ) -> Facets:
     """Pictures of a unit that are made together and want to differ (Olah et al. 2017, Feature Visualization, "Diversity").
 
-    What counts is the logarithm of how far a picture is from the others, not the distance itself: pictures that are alike are
-    driven apart, and pictures that differ are left in peace to show the unit.
+    Each maximises what the unit gains over noise, times a power of how far it is from the others. So a picture becomes different
+    only as far as it shows the unit, whatever the unit's scale. Pictures are apart where other channels speak for the unit (their
+    mean activations times what the unit rises with each), unlike in Gram matrices, where the background counts as much as the unit.
 
     Args:
         model: the network.
         unit: as text, or an objective about single pictures.
         count: pictures, 2 or more.
-        strength: of the wish, in units of what the single optimum gains over noise.
-        layer: where they are to differ; None for `facet_layer`.
+        strength: the power, above 0: being 1 % farther from the others is worth this many percent of what the unit gains.
+        layer: where they are to differ; None for `last_layer`.
         size: height and width; None for `natural_size`.
         steps: from 1.
         method: how to optimise; None for what suits the model, the size and the steps.
@@ -156,9 +158,13 @@ def diverse(
         >>> len(facets.renderings), len(facets.similarity)
         (2, 2)
     """
-    work, total = _Work.of(model, unit, layer, size, steps, method), (1 + _at_least(2, count)) * steps
+    if not strength > 0:
+        raise UsageError(f"strength must be above 0, not {strength}")
+    work = _Work.of(model, unit, layer, size, steps, method, suited=last_layer)
+    total = (1 + _at_least(2, count)) * steps
     (single,) = work.make([work.objective], [seed], progress=part(progress, 0, total))
-    together = work.objective + strength * gained(single) * _apart(work.layer, count)
+    speaks = sensitivities(model, work.objective, work.layer, single.image[None])
+    together = _times(work.objective, single, distance(work.layer, speaks, pictures=count), strength)
     return work.facets(work.make([together], [seed], progress=part(progress, steps, total)), single)
 
 
@@ -169,6 +175,7 @@ def clustered(
     count: int = 4,
     *,
     share: float = SHARE,
+    strength: float = LEAN,
     layer: str | None = None,
     size: int | tuple[int, int] | None = None,
     steps: int = 128,
@@ -180,8 +187,8 @@ def clustered(
 
     Nguyen et al. 2016, arXiv:1602.03616. Of each image counts the window of the picture's size that the unit answers most
     to. The windows are grouped by what in `layer` speaks for the unit, so that what only happens to be in an image does not
-    count. A method without learning rates
-    gets half of the natural ones, at which a start is not forgotten.
+    count. As a start alone is soon forgotten, each picture also leans towards its group, as in `intra_class`, and a method
+    without learning rates gets half of the natural ones.
 
     Args:
         model: the network.
@@ -189,6 +196,7 @@ def clustered(
         images: where to look for what excites the unit, in [0, 1], not smaller than the picture.
         count: groups and pictures, 2 or more.
         share: images count to which the unit answers at least this share of what it answers to the best one, above noise.
+        strength: of a group's direction against the unit, as in `intra_class`; 0 for the start alone.
         layer: where the images are grouped and the pictures compared; None for `facet_layer`.
         size: height and width; None for `natural_size`.
         steps: from 1.
@@ -216,11 +224,11 @@ def clustered(
     groups, centres = kmeans(rows, count, seed=seed)
     nearest = [torch.cdist(centre[None], rows[groups == k])[0].argsort()[:MEAN_OF] for k, centre in enumerate(centres)]
     starts = [shown[groups == k][each].mean(0) for k, each in enumerate(nearest)]
-    objectives, heard = [work.objective] * count, part(progress, steps, total)
-    renderings = work.slower().make(objectives, [seed] * count, starts, progress=heard)
+    leaning, heard = work.leaning(single, pooled(model, work.layer, shown), groups, strength), part(progress, steps, total)
+    renderings = work.slower().make(leaning, [seed] * count, starts, progress=heard)
     made = reasons(model, work.objective, work.layer, _pictures(renderings))
     found = compare(rows, groups, made, chosen, seed=seed)
-    return work.facets(_noted(renderings, "clustered", images, share=share), single, found)
+    return work.facets(_noted(renderings, "clustered", images, share=share, strength=strength), single, found)
 
 
 def intra_class(
@@ -269,9 +277,8 @@ def intra_class(
     work, total = _Work.of(model, unit, layer, size, steps, method), (1 + _at_least(2, count)) * steps
     (single,) = work.make([work.objective], [seed], progress=part(progress, 0, total))
     rows = pooled(model, work.layer, images)
-    groups, centres = kmeans(rows, count, seed=seed)
-    scaled, ways = 1 / gained(single) * work.objective, centres - rows.mean(0)
-    leaning = [scaled + strength / float(way.norm()) * direction(work.layer, way) for way in ways]
+    groups, _ = kmeans(rows, count, seed=seed)
+    leaning = work.leaning(single, rows, groups, strength)
     renderings = work.make(leaning, [seed] * count, progress=part(progress, steps, total))
     made = pooled(model, work.layer, _pictures(renderings))
     found = compare(normalize(rows, dim=1), groups, normalize(made, dim=1), torch.ones(len(images), dtype=torch.bool), seed=seed)
@@ -298,9 +305,11 @@ class _Work:
         size: int | tuple[int, int] | None,
         steps: int,
         method: Method | None,
+        *,
+        suited: Callable[[Model, Objective], str] = facet_layer,
     ) -> _Work:
         objective = one(unit, model)
-        where = facet_layer(model, objective) if layer is None else model.layer(layer).name
+        where = suited(model, objective) if layer is None else model.layer(layer).name
         return cls(model, objective, where, shared_size(model, [objective], size), steps, Method() if method is None else method)
 
     def slower(self) -> _Work:
@@ -309,6 +318,12 @@ class _Work:
             return self
         first, last = natural_rate(self.steps)
         return replace(self, method=replace(self.method, learning_rate=(SLOWER * first, SLOWER * last)))
+
+    def leaning(self, single: Rendering, rows: Float[Tensor, "n c"], groups: Int[Tensor, " n"], strength: float) -> list[Objective]:
+        """The unit, in units of what it gains, and along with it the way from the mean of all rows to that of each group."""
+        ways = [rows[groups == group].mean(0) - rows.mean(0) for group in groups.unique()]
+        scaled = 1 / gained(single) * self.objective
+        return [scaled + strength / float(way.norm()) * direction(self.layer, way) for way in ways]
 
     def make(
         self,
@@ -329,12 +344,36 @@ class _Work:
         return Facets(renderings, tuple(scores.tolist()), single, self.layer, rows, clusters)
 
 
-def _apart(layer: str, count: int) -> Objective:
-    """The logarithm of each picture's mean distance, 1 - cosine, to the others."""
+def distance(layer: str, weights: Float[Tensor, " c"], *, pictures: int) -> Objective:
+    """How far each picture is from the others: the geometric mean of 1 - cosine, between mean activations times weights.
+
+    Unlike by their arithmetic mean, pictures are driven apart from the nearest one most.
+
+    Args:
+        layer: name of the layer.
+        weights: of its channels.
+        pictures: 2 or more.
+
+    >>> apart = distance("conv1", torch.ones(2), pictures=3)
+    >>> apart({"conv1": torch.tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 4.0]])[:, :, None, None]})
+    tensor([0.6325, 0.4472, 0.2828])
+    """
+
+    def score(seen: Activations) -> Float[Tensor, " n"]:
+        rows = normalize(seen[layer].mean((2, 3)) * weights.to(seen[layer]), dim=1)
+        logs = (1 - rows @ rows.T).clamp(min=NEAR).log()
+        return ((logs.sum(1) - logs.diagonal()) / (pictures - 1)).exp()
+
+    return Objective(f"distance({layer!r}, pictures={pictures})", frozenset({layer}), score, pictures=pictures)
+
+
+def _times(unit: Objective, single: Rendering, apart: Objective, strength: float) -> Objective:
+    """What a unit gains over noise, in units of what the single optimum gains, times a power of how far pictures are apart."""
+    low, gain = single.history[0], gained(single)
     return compose(
-        [diversity(layer, pictures=count)],
-        lambda it: f"log(1 + {it})",
-        lambda seen, it: (1 + it.function(seen)).clamp(min=1e-3).log(),
+        [unit, apart],
+        lambda unit, apart: f"gain({unit}) * {apart}**{strength:g}",
+        lambda seen, unit, apart: (unit.function(seen) - low) / gain * apart.function(seen) ** strength,
     )
 
 

@@ -108,20 +108,18 @@ def interpolation(
     ends = [one(unit, model) for unit in (first, last)]
     shape, total = shared_size(model, ends, size), (2 + frames) * steps
     where = coarser_layer(model, ends) if layer is None else model.layer(layer).name
-    singles = render(model, ends, size=shape, steps=steps, method=method, seeds=seed, progress=part(progress, 0, total))
+    sharing = _sharing(model, Method() if method is None else method)
+
+    def make(objective: Objective, done: int) -> list[Rendering]:
+        heard = part(progress, done, total)
+        return render(model, [objective], size=shape, steps=steps, method=sharing, seeds=seed, progress=heard)
+
+    singles = [make(unit, index * steps)[0] for index, unit in enumerate(ends)]  # apart, for pictures of one call share
     scaled = [1 / gained(single) * unit for single, unit in zip(singles, ends, strict=True)]
     mix = interpolate(*scaled, pictures=frames)
     if weight:
         mix = mix + weight / _apart(model, where, singles) * alignment(where, pictures=frames)
-    made = render(
-        model,
-        [mix],
-        size=shape,
-        steps=steps,
-        method=_sharing(model, Method() if method is None else method),
-        seeds=seed,
-        progress=part(progress, 2 * steps, total),
-    )
+    made = make(mix, 2 * steps)
     pictures = torch.stack([each.image for each in made])
     begin, end = (
         tuple(((answers(model, unit, pictures) - single.history[0]) / gained(single)).tolist())

@@ -91,6 +91,32 @@ def attributions(model: Model, objective: Objective, layer: str, images: Float[T
     >>> attributions(models.load("terrarium"), logit(0), "mixed4a", torch.rand(2, 3, 96, 96)).shape
     torch.Size([2, 160])
     """
+    return _derived(model, objective, layer, images, lambda maps, gradient: gradient * maps).sum((2, 3))
+
+
+def sensitivities(model: Model, objective: Objective, layer: str, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " f"]:
+    """How much the objective rises with each channel of a layer: its mean gradient over positions and pictures.
+
+    In the unit's own layer 1 for all, as in `reasons`.
+    """
+    if layer in objective.layers:
+        return torch.ones(model.layer(layer).channels)
+    return _derived(model, objective, layer, images, lambda maps, gradient: gradient).mean((0, 2, 3))
+
+
+def reasons(model: Model, objective: Objective, layer: str, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+    """What in a layer speaks for an objective in each picture, at length one, so that how much it does so does not count.
+
+    In the unit's own layer, where only the unit speaks for itself, what else is active.
+    """
+    own = layer in objective.layers
+    return normalize(pooled(model, layer, images) if own else attributions(model, objective, layer, images), dim=1)
+
+
+def _derived(
+    model: Model, objective: Objective, layer: str, images: Float[Tensor, "n c h w"], combine: Callable[[Tensor, Tensor], Tensor]
+) -> Float[Tensor, "n f h w"]:
+    """What is made of a layer's output and the objective's gradient with respect to it, as maps."""
     kept: list[Tensor] = []
 
     def listen(output: Any) -> Any:
@@ -101,24 +127,15 @@ def attributions(model: Model, objective: Objective, layer: str, images: Float[T
 
     form = model.place(layer).form
 
-    def give(batch: Tensor) -> Tensor:
+    def derive(batch: Tensor) -> Tensor:
         kept.clear()
         with torch.enable_grad(), listening(model.network, {layer: listen}):
             inputs = batch.detach().requires_grad_()
             maps = capture(model, inputs, sorted(objective.layers - {IMAGE}))
             (gradient,) = torch.autograd.grad(objective(maps | {IMAGE: inputs}).sum(), kept[-1:])
-        return form.to_map((gradient * kept[-1]).detach(), (batch.shape[2], batch.shape[3])).float().sum((2, 3))
+        return form.to_map(combine(kept[-1], gradient).detach(), (batch.shape[2], batch.shape[3])).float()
 
-    return _batched(images, give)
-
-
-def reasons(model: Model, objective: Objective, layer: str, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-    """What in a layer speaks for an objective in each picture, at length one, so that how much it does so does not count.
-
-    In the unit's own layer, where only the unit speaks for itself, what else is active.
-    """
-    own = layer in objective.layers
-    return normalize(pooled(model, layer, images) if own else attributions(model, objective, layer, images), dim=1)
+    return _batched(images, derive)
 
 
 def windows(images: Float[Tensor, "n c h w"], size: tuple[int, int]) -> list[Float[Tensor, "n c p q"]]:

@@ -34,16 +34,31 @@ def facet_layer(model: Model, objective: Objective) -> str:
     >>> facet_layer(model, logit(9)), facet_layer(model, channel("mixed4b", 3)), facet_layer(model, channel("conv1", 3))
     ('mixed4a', 'mixed4a', 'conv1')
     """
-    own = [model.layer(name) for name in objective.layers - {IMAGE}]
-    maps = [layer for layer in _maps(model) if all(_before(model, layer, each) for each in own)]
-    if not maps:
-        return own[0].name
-    seen = {layer.name: layer.receptive_field.size for layer in maps if layer.receptive_field is not None}
-    inside = [name for name, field in seen.items() if max(field) <= min(model.size)]
-    if not inside:
-        return maps[len(maps) * 3 // 4].name
-    # of those that see and have as much, a block counts before its parts
-    return max(inside, key=lambda name: (seen[name], model.layers[name].channels, -name.count(".")))
+    maps = _earlier(model, objective)
+    inside = [layer for layer in maps if layer.receptive_field is not None and max(layer.receptive_field.size) <= min(model.size)]
+    if inside:
+        return _deepest(model, inside)
+    return maps[len(maps) * 3 // 4].name if maps else next(iter(objective.layers - {IMAGE}))
+
+
+def last_layer(model: Model, objective: Objective) -> str:
+    """Where it shows best what speaks for a unit: the last layer before its own, from which the way to the unit is shortest.
+
+    The unit's own layer where there is none before it.
+
+    Raises:
+        UsageError: the network has no layer with maps.
+
+    >>> import pellucid.models as models
+    >>> from pellucid.vis import channel, logit
+    >>> model = models.load("terrarium")
+    >>> last_layer(model, logit(9)), last_layer(model, channel("mixed4b", 3)), last_layer(model, channel("conv1", 3))
+    ('mixed4b', 'mixed4a', 'conv1')
+    """
+    maps = _earlier(model, objective)
+    if any(layer.receptive_field is None for layer in maps):
+        return maps[-1].name
+    return _deepest(model, maps) if maps else next(iter(objective.layers - {IMAGE}))
 
 
 def coarser_layer(model: Model, units: Sequence[Objective]) -> str:
@@ -68,6 +83,22 @@ def _maps(model: Model) -> list[Layer]:
     if not maps:
         raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name a layer")
     return maps
+
+
+def _earlier(model: Model, objective: Objective) -> list[Layer]:
+    """The layers with maps before a unit's own."""
+    own = [model.layer(name) for name in objective.layers - {IMAGE}]
+    return [layer for layer in _maps(model) if all(_before(model, layer, each) for each in own)]
+
+
+def _deepest(model: Model, layers: Sequence[Layer]) -> str:
+    """Of layers whose receptive fields are known, the one that sees most; of those that see as much, a block before its parts."""
+
+    def depth(layer: Layer) -> tuple[tuple[int, int], int, int]:
+        assert layer.receptive_field is not None
+        return layer.receptive_field.size, layer.channels, -layer.name.count(".")
+
+    return max(layers, key=depth).name
 
 
 def _before(model: Model, layer: Layer, own: Layer) -> bool:
