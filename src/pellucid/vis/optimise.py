@@ -92,6 +92,26 @@ class NotFinite(PellucidError):
         self.job, self.picture = job, picture
 
 
+def finite(scores: Float[Tensor, " n"], jobs: Sequence[Job], when: str, good: Float[Tensor, "n c h w"] | None) -> list[float]:
+    """The scores of the pictures of jobs as numbers.
+
+    Args:
+        scores: one for each picture.
+        jobs: which they are of, in order.
+        when: in words, for the error.
+        good: the pictures before, None where there were none.
+
+    Raises:
+        NotFinite: one is no number.
+    """
+    values, each = scores.tolist(), [job for job in jobs for _ in range(job.pictures)]
+    for index, value in enumerate(values):
+        if not math.isfinite(value):
+            last = None if good is None else good[index].contiguous().cpu()
+            raise NotFinite(f"the score of {each[index].objective} {when} is {value}", each[index], last)
+    return values
+
+
 def has_bfloat16(model: Model) -> bool:
     """Whether the model's device multiplies bfloat16 in hardware; elsewhere it is emulated and slower than float32."""
     if model.dtype != torch.float32:
@@ -165,8 +185,8 @@ class _Studio:
         if step in plan.snapshots:
             self.snapshots[step] = _middle(images.detach(), self.size).cpu()
         scores, gradient = self.descent(images.detach(), progress)
-        values = self.finite(scores, f"at step {step}")
-        self.good = images.detach()
+        values = finite(scores, self.jobs, f"at step {step}", self.good)
+        self.good = _middle(images.detach(), self.size)
         if plan.method.gradient_filter is not None:
             gradient = plan.method.gradient_filter(gradient, progress)
         images.backward(gradient)
@@ -237,15 +257,6 @@ class _Studio:
         found = dict(zip(silent, gradients, strict=True))
         return torch.cat([found.get(index, torch.zeros_like(each)) for index, each in enumerate(seen)])
 
-    def finite(self, scores: Float[Tensor, " n"], when: str) -> list[float]:
-        values = scores.tolist()
-        for index, value in enumerate(values):
-            if not math.isfinite(value):
-                job = [job for job in self.jobs for _ in range(job.pictures)][index]
-                last = None if self.good is None else _middle(self.good, self.size)[index].contiguous().cpu()
-                raise NotFinite(f"the score of {job.objective} {when} is {value}", job, last)
-        return values
-
     def outcomes(self, history: Sequence[Sequence[float]]) -> list[Outcome]:
         """What came out: the pictures as they are, scored without transforms and penalty, in full precision."""
         with torch.no_grad():
@@ -254,8 +265,9 @@ class _Studio:
                 self.snapshots[self.plan.steps] = final.cpu()
             flat = over(final, 0.5) if final.shape[1] > self.model.channels else final
             last = [job.objective.at(1.0) for job in self.jobs]
-            scores = self.finite(score(partial(capture, self.model), last, flat, final), "of the finished picture")
-        found = zip(final.cpu(), scores, zip(*history, strict=True), self.answered.tolist(), strict=True)
+            scores = score(partial(capture, self.model), last, flat, final)
+            values = finite(scores, self.jobs, "of the finished picture", self.good)
+        found = zip(final.cpu(), values, zip(*history, strict=True), self.answered.tolist(), strict=True)
         return [
             Outcome(image, score, curve, {step: kept[index] for step, kept in self.snapshots.items()}, silent=not answered)
             for index, (image, score, curve, answered) in enumerate(found)

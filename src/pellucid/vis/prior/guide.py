@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -16,11 +17,11 @@ from pellucid.models.capture import capture
 from pellucid.models.fast import Fast, fast
 from pellucid.models.model import Model
 from pellucid.vis.objectives import Objective, parse_unit
-from pellucid.vis.optimise import Job, Network, _scores, has_bfloat16
+from pellucid.vis.optimise import Job, Network, NotFinite, finite, has_bfloat16, score
 from pellucid.vis.packing import first, natural_batch
 from pellucid.vis.prior.prior import Prior
 from pellucid.vis.prior.walk import walk
-from pellucid.vis.rendering import Rendering, common_settings
+from pellucid.vis.rendering import Diverged, Rendering, common_settings
 
 
 def sample(
@@ -55,6 +56,7 @@ def sample(
     Raises:
         NotFoundError: no such layer or class.
         UsageError: a setting out of range, or a prior that does not fit the model.
+        Diverged: a score is no number; the pictures of the batches before are in the exception.
 
     >>> from torch import nn
     >>> import pellucid.models as models
@@ -64,7 +66,11 @@ def sample(
     >>> [tuple(rendering.image.shape) for rendering in sample(model, ["1:2", "1:3"], prior, steps=2)]
     [(3, 16, 16), (3, 16, 16)]
     """
-    _check(model, prior, strength=strength, steps=steps)
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength must be from 0 (the objective alone) to 1 (the prior alone), not {strength}")
+    if steps < 1:
+        raise UsageError(f"steps must be at least 1, not {steps}")
+    check_prior(prior, model)
     units = [parse_unit(each, model) if isinstance(each, str) else each for each in objectives]
     each_seed = [seeds] * len(units) if isinstance(seeds, int) else list(seeds)
     if len(each_seed) != len(units) or any(seed < 0 for seed in each_seed):
@@ -84,9 +90,18 @@ def sample(
         for chunk in _chunks(model, jobs):
             ascent = _Ascent(network, chunk, steps, tick)
             generators = [generator for job in chunk for generator in job.generators()]
-            found = walk(prior, generators, steps=steps, strength=strength, climb=ascent.climb)
-            made += ascent.renderings(model, found, settings)
+            try:
+                found = walk(prior, generators, steps=steps, strength=strength, climb=ascent.climb)
+                made += ascent.renderings(model, found, settings)
+            except NotFinite as error:
+                raise _diverged(error, jobs, made) from error
     return made
+
+
+def _diverged(error: NotFinite, jobs: Sequence[Job], made: Sequence[Rendering]) -> Diverged:
+    before = itertools.takewhile(lambda job: job is not error.job, jobs)
+    missing = sum(job.pictures for job in jobs) - len(made)
+    return Diverged(str(error), [*made, *[None] * missing], sum(job.pictures for job in before), error.picture)
 
 
 class _Ascent:
@@ -97,38 +112,43 @@ class _Ascent:
         self.count = sum(job.pictures for job in jobs)
         self.answered = torch.zeros(self.count, dtype=torch.bool)
         self.history: list[list[float]] = []
+        self.good: Tensor | None = None  # the last pictures whose scores were numbers
 
     def climb(self, estimate: Float[Tensor, "n c h w"], step: int) -> Float[Tensor, "n c h w"]:
         """The gradient of each picture's score."""
         with torch.enable_grad():
             leaf = estimate.detach().requires_grad_()
-            scores = self.scores(self.network, _sized(leaf, self.jobs[0].size), step / max(1, self.steps - 1))
+            images = _sized(leaf, self.jobs[0].size)
+            scores = self.scores(self.network, images, step / max(1, self.steps - 1))
+            values = finite(scores, self.jobs, f"at step {step}", self.good)
             (gradient,) = torch.autograd.grad(scores.sum(), leaf)
         self.answered |= gradient.flatten(1).any(1).cpu()
-        self.history.append(scores.tolist())
+        self.good = images.detach().clamp(0, 1)
+        self.history.append(values)
         self.tick(self.count)
         return gradient
 
     def scores(self, network: Network, images: Float[Tensor, "n c h w"], progress: float) -> Float[Tensor, " n"]:
-        return _scores(network, [job.objective.at(progress) for job in self.jobs], images, images)
+        return score(network, [job.objective.at(progress) for job in self.jobs], images, images)
 
     def renderings(self, model: Model, estimate: Float[Tensor, "n c h w"], settings: dict[str, Any]) -> Iterator[Rendering]:
         """The finished pictures, scored in full precision."""
         with torch.no_grad():
             images = _sized(estimate, self.jobs[0].size)
-            scores = self.scores(partial(capture, model), images, 1.0).tolist()
+            finals = finite(self.scores(partial(capture, model), images, 1.0), self.jobs, "of the finished picture", self.good)
         each = [job for job in self.jobs for _ in range(job.pictures)]
-        found = zip(each, images.cpu(), scores, zip(*self.history, strict=True), self.answered.tolist(), strict=True)
-        for job, image, score, history, answered in found:
+        found = zip(each, images.cpu(), finals, zip(*self.history, strict=True), self.answered.tolist(), strict=True)
+        for job, image, final, history, answered in found:
             own = {"objective": job.objective.name, "seed": job.seed}
-            yield Rendering(image, job.objective.name, score, history, settings | own, silent=not answered)
+            yield Rendering(image, job.objective.name, final, history, settings | own, silent=not answered)
 
 
-def _check(model: Model, prior: Prior, *, strength: float, steps: int) -> None:
-    if not 0 <= strength <= 1:
-        raise UsageError(f"strength must be from 0 (the objective alone) to 1 (the prior alone), not {strength}")
-    if steps < 1:
-        raise UsageError(f"steps must be at least 1, not {steps}")
+def check_prior(prior: Prior, model: Model) -> None:
+    """Say so where a prior does not fit a model.
+
+    Raises:
+        UsageError: it knows pictures of other channels, or is on another device.
+    """
     if prior.channels != model.channels:
         raise UsageError(f"the prior knows pictures of {prior.channels} channels, {model.name} takes {model.channels}")
     if prior.device != model.device:
