@@ -3,9 +3,9 @@ import math
 import numpy as np
 import torch
 
-from pellucid.figures.measures import concentration, field_mask, fine_share, lattice_share, mean_cosine
+from pellucid.figures.measures import Crowd, concentration, field_mask, fine_share, lattice_share, mean_cosine
 from pellucid.figures.naive import decorrelated
-from pellucid.models import load
+from pellucid.models import capture, load
 from pellucid.vis.params import fourier
 
 
@@ -46,6 +46,30 @@ def test_mean_cosine_over_pairs() -> None:
     vectors = torch.rand(4, 7)
     pairs = [torch.cosine_similarity(vectors[i], vectors[j], dim=0) for i in range(4) for j in range(4) if i != j]
     assert math.isclose(mean_cosine(vectors), float(torch.stack(pairs).mean()), rel_tol=1e-5)
+
+
+def test_a_crowd_measures_to_the_nearest_by_hand() -> None:
+    model, generator = load("terrarium"), torch.Generator().manual_seed(0)
+    photos, images = (torch.rand(count, 3, 48, 48, generator=generator) ** 2 for count in (7, 3))
+    layers = ["conv1", "mixed3a"]
+
+    def seen(images: torch.Tensor) -> np.ndarray:
+        maps = [capture(model, images, [name])[name].detach().numpy() for name in layers]
+        return np.concatenate([each.mean((2, 3)) for each in maps], 1).astype(float)
+
+    known = seen(photos)
+    mean, spread = known.mean(0), known.std(0, ddof=1)
+    spread[spread == 0] = 1
+
+    def nearest(one: np.ndarray) -> float:
+        distances = [math.dist((one - mean) / spread, (each - mean) / spread) for each in known]
+        return min(each for each in distances if each > 1e-2)
+
+    usual = sorted(nearest(each) for each in known)[3]
+    wanted = [nearest(each) / usual for each in seen(images)]
+    crowd = Crowd(model, layers, photos)
+    np.testing.assert_allclose(crowd.apart(images), wanted, rtol=1e-3)
+    assert crowd.apart(photos).median() == 1 and crowd.apart(photos).min() > 0.5
 
 
 def test_the_decorrelated_step_is_that_of_the_parameterization() -> None:

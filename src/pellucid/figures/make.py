@@ -7,11 +7,12 @@ from pathlib import Path
 
 from pellucid.data.stream import Stream
 from pellucid.errors import UsageError
-from pellucid.figures import combine, examples, growth, naive, sliders
+from pellucid.figures import combine, examples, growth, naive, regularisation, sliders
 from pellucid.figures.page import Figure, write_page
 from pellucid.figures.studio import Studio, open_studio
 from pellucid.models.model import Model
 from pellucid.models.spanning import spanning_layers
+from pellucid.vis.prior import Prior
 
 LEAST = 16  # steps: fewer have no history to speak of
 
@@ -25,6 +26,7 @@ FIGURES: Sequence[Callable[[Studio], Figure]] = (
     combine.between,
     naive.failure,
     naive.checkerboards,
+    regularisation.spectrum,
     sliders.penalties,
     sliders.robustness,
     sliders.filters,
@@ -57,6 +59,7 @@ def make_figures(
     layers: Sequence[str],
     steps: int = 64,
     seed: int = 0,
+    prior: Prior | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Figure]:
     """Make every figure of Feature Visualization for a network and write them as one page, `folder/index.html`.
@@ -70,6 +73,7 @@ def make_figures(
         layers: a low, a middle and a high layer.
         steps: of optimisation for each picture, at least 16.
         seed: of everything that is drawn.
+        prior: of such pictures, from `train_prior`; None for the terrarium's where these are its pictures, or for none.
         progress: called with (figures done, figures).
 
     Returns:
@@ -77,12 +81,12 @@ def make_figures(
 
     Raises:
         NotFoundError: no such layer.
-        UsageError: not three layers, or too few steps.
+        UsageError: not three layers, too few steps, or a prior that does not fit the model.
         PellucidError: too few pictures can be read, or no unit tells them apart.
     """
     if steps < LEAST:
         raise UsageError(f"steps: {steps} came; figures need at least {LEAST}")
-    studio = open_studio(model, stream, layers, steps=steps, seed=seed, tick=lambda pictures: None)
+    studio = open_studio(model, stream, layers, steps=steps, seed=seed, tick=lambda pictures: None, prior=prior)
     figures = []
     for index, make in enumerate(FIGURES):
         if progress is not None:

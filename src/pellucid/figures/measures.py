@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -10,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pellucid.models.model import Model
+from pellucid.vis.recipes.measures import pooled
 
 FINE = 0.25  # cycles a pixel: what repeats in less than four pixels
 
@@ -92,3 +95,43 @@ def falling(values: Sequence[float]) -> bool:
     (True, False)
     """
     return all(after <= before for before, after in pairwise(values))
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Real pictures as a network sees them: the mean of each channel of some layers, each in units of its spread.
+
+    Attributes:
+        model: the network that looks.
+        layers: what of it.
+        photos: the real pictures.
+    """
+
+    model: Model
+    layers: Sequence[str]
+    photos: Float[Tensor, "n c h w"]
+
+    def apart(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, " m"]:
+        """The distance of pictures to the nearest real one, 1 being the median among real ones.
+
+        A picture that is one of the real ones is compared with the others.
+        """
+        return self._nearest(self._seen(images)) / self._usual
+
+    def _nearest(self, seen: Float[Tensor, "m f"]) -> Float[Tensor, " m"]:
+        mean, spread = self._photos.mean(0), self._photos.std(0)
+        known, seen = ((each - mean) / torch.where(spread > 0, spread, 1.0) for each in (self._photos, seen))
+        # the faster way by matrix products errs by more than a picture is from itself
+        distances = torch.cdist(seen, known, compute_mode="donot_use_mm_for_euclid_dist")
+        return distances.masked_fill(distances < 1e-3 * distances.median(), torch.inf).amin(1)
+
+    def _seen(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, "m f"]:
+        return torch.cat([pooled(self.model, layer, images) for layer in self.layers], 1)
+
+    @cached_property
+    def _photos(self) -> Float[Tensor, "n f"]:
+        return self._seen(self.photos)
+
+    @cached_property
+    def _usual(self) -> Float[Tensor, ""]:
+        return self._nearest(self._photos).median()

@@ -65,11 +65,11 @@ def numbers(rows: Sequence[Row]) -> dict[str, float]:
 def penalties(studio: Studio) -> Figure:
     """L1, total variation and blur as penalties on plain pixels."""
     units = studio.units(studio.layers[1], UNITS)
-    gain = mean([float(studio.scores(unit, studio.photos).max()) for unit in units])
+    gain = mean([float(studio.real(unit).max()) for unit in units])
     kinds = {"L1": l1(), "total variation": total_variation(), "blur": blur_residual()}
     found: dict[str, list[Row]] = {}
     for name, penalty in kinds.items():
-        unit_cost = gain / float(studio.scores(penalty, studio.photos).median())
+        unit_cost = gain / studio.typical(penalty)
         methods = {
             f"{name} × {part:g}": Method(
                 parameterization=NAIVE.parameterization,

@@ -13,11 +13,16 @@ from torch import Tensor
 from pellucid.analysis.quality.robust import changes
 from pellucid.data.stream import Stream
 from pellucid.errors import PellucidError, UsageError
+from pellucid.figures.measures import Crowd
+from pellucid.models import load
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import OUTPUT, Model
+from pellucid.models.spanning import spanning_layers
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import Objective, channel
 from pellucid.vis.params import pixel
+from pellucid.vis.prior import Prior, load_prior
+from pellucid.vis.prior.guide import check_prior
 from pellucid.vis.recipes.measures import answers
 from pellucid.vis.render import render
 from pellucid.vis.rendering import Rendering
@@ -39,6 +44,9 @@ class Studio:
         steps: of optimisation for each picture.
         seed: of everything that is drawn.
         tick: called after each call of `render` with the number of pictures that it made.
+        prior: of pictures like these.
+        judge: a second network that knows pictures like these.
+        found: what `real` gave, by objective.
     """
 
     model: Model
@@ -47,7 +55,9 @@ class Studio:
     steps: int
     seed: int
     tick: Callable[[int], None]
-    typical: dict[str, float] = field(default_factory=dict, init=False, repr=False)  # medians over the photos, by objective
+    prior: Prior | None = None
+    judge: Model | None = None
+    found: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def answers(self) -> Mapping[str, Float[Tensor, "n c"]]:
@@ -58,6 +68,12 @@ class Studio:
                 maps = capture(self.model, batch, names)
                 found.append({name: maps[name].float().mean((2, 3)).cpu() for name in names})
         return {name: torch.cat([each[name] for each in found]) for name in names}
+
+    @cached_property
+    def crowds(self) -> Sequence[Crowd]:
+        """The real pictures as the network sees them, and as the judge does."""
+        own = Crowd(self.model, self.layers, self.photos)
+        return [own] if self.judge is None else [own, Crowd(self.judge, spanning_layers(self.judge)[-3:], self.photos)]
 
     def channels(self, layer: str, count: int) -> list[int]:
         """Channels that tell pictures apart: the best of each of `count` equal parts of the layer, by peak over spread.
@@ -110,32 +126,54 @@ class Studio:
         """An objective of any pictures, untransformed and in full precision."""
         return answers(self.model, objective, images)
 
+    def real(self, objective: Objective) -> Float[Tensor, " n"]:
+        """An objective of the real pictures."""
+        if objective.name not in self.found:
+            self.found[objective.name] = self.scores(objective, self.photos)
+        return self.found[objective.name]
+
+    def typical(self, objective: Objective) -> float:
+        """An objective of the median real picture."""
+        return float(self.real(objective).median())
+
     def kept(self, objective: Objective, image: Float[Tensor, "c h w"]) -> float:
         """The mean share of an objective, above that of the median real picture, that held-out changes leave."""
-        if objective.name not in self.typical:
-            self.typical[objective.name] = float(self.scores(objective, self.photos).median())
         changed = torch.stack([image, *changes(image).values()])
-        own, *others = (self.scores(objective, changed) - self.typical[objective.name]).tolist()
+        own, *others = (self.scores(objective, changed) - self.typical(objective)).tolist()
         return 0.0 if own <= 0 else sum(min(max(other / own, 0.0), 1.0) for other in others) / len(others)
 
 
 def open_studio(
-    model: Model, stream: Stream, layers: Sequence[str], *, steps: int, seed: int, tick: Callable[[int], None]
+    model: Model,
+    stream: Stream,
+    layers: Sequence[str],
+    *,
+    steps: int,
+    seed: int,
+    tick: Callable[[int], None],
+    prior: Prior | None = None,
 ) -> Studio:
     """A studio with about 360 pictures of a stream, in evenly spread blocks.
 
+    The terrarium's pictures come with their own prior, unless another one is given, and with a judge.
+
     Raises:
-        UsageError: not three layers.
+        UsageError: not three layers, or a prior that does not fit the model.
         NotFoundError: no such layer.
         PellucidError: fewer than 8 pictures can be read.
     """
     if len(layers) != 3:
         raise UsageError(f"layers: {len(layers)} came; a low, a middle and a high one are wanted")
     low, middle, high = (model.layer(name).name for name in layers)
+    known = stream.source.partition(":")[0] == "terrarium" and stream.channels == 3
+    judge = load("terrarium:judge", device=str(model.device)) if known else None
+    prior = load_prior("terrarium", device=model.device) if known and prior is None else prior
+    if prior is not None:
+        check_prior(prior, model)
     blocks = max(1, min(len(stream), PHOTOS) // BLOCK)
     starts = [block * len(stream) // blocks for block in range(blocks)]
     photos = [images for start in starts for _, images in stream.batches(start, min(start + BLOCK, len(stream)), batch=BLOCK)]
     found = torch.cat(photos) if photos else torch.empty(0)
     if len(found) < 8:
         raise PellucidError(f"{stream.source} gives {len(found)} pictures that can be read; figures need at least 8")
-    return Studio(model, found, (low, middle, high), steps, seed, tick)
+    return Studio(model, found, (low, middle, high), steps, seed, tick, prior, judge)
