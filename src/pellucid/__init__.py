@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from pellucid.vis import pixel as pixel
     from pellucid.vis import render as render
     from pellucid.vis import warp as warp
+    from pellucid.vis.presets import PRESETS as PRESETS
+    from pellucid.vis.prior import load_prior as load_prior
+    from pellucid.vis.prior import naturalness as naturalness
+    from pellucid.vis.prior import sample as sample
+    from pellucid.vis.prior import train_prior as train_prior
     from pellucid.vis.recipes.accentuate import accentuate as accentuate
     from pellucid.vis.recipes.arithmetic import arithmetic as arithmetic
     from pellucid.vis.recipes.dream import dream as dream
@@ -61,6 +66,8 @@ _HOMES = {
     **dict.fromkeys(["Layer", "Model", "capture", "load", "redirected_relu"], "models"),
     **dict.fromkeys(["Diverged", "Method", "Objective", "Rendering", "render"], "vis"),
     **dict.fromkeys(["channel", "direction", "fourier", "logit", "neuron", "pixel", "warp"], "vis"),
+    "PRESETS": "vis.presets",
+    **dict.fromkeys(["load_prior", "naturalness", "sample", "train_prior"], "vis.prior"),
     "accentuate": "vis.recipes.accentuate",
     "arithmetic": "vis.recipes.arithmetic",
     "dream": "vis.recipes.dream",

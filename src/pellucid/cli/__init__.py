@@ -9,10 +9,12 @@ import click
 
 from pellucid.cli.data import collect
 from pellucid.cli.figures import figures
+from pellucid.cli.inversion import caricature, invert
 from pellucid.cli.models import layers
-from pellucid.cli.recipes import caricature, dream, invert, style
+from pellucid.cli.photos import accentuate, dream, style
+from pellucid.cli.prior import prior
 from pellucid.cli.site import build, serve
-from pellucid.cli.vis import render
+from pellucid.cli.vis import interpolate, render
 from pellucid.errors import PellucidError
 
 
@@ -30,19 +32,24 @@ def cli() -> None:
     """
 
 
-for verb in (layers, render, dream, invert, caricature, style, figures, collect, build, serve):
+VERBS = (layers, render, interpolate, dream, accentuate, style, invert, caricature, prior, figures, collect, build, serve)
+for verb in VERBS:
     cli.add_command(verb)
 
 
 def main() -> None:
     """The command line: exit status 0 done, 2 wrong use, 1 failed."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="pellucid", standalone_mode=False)
     except click.exceptions.Abort:
-        _leave("interrupted; the same command goes on where it stopped", 1)
+        _leave("interrupted; build and collect go on where they stopped", 1)
+    except click.UsageError as error:
+        if error.ctx is None or "\n" in error.format_message():  # the help, where there are no arguments at all
+            error.show()
+            sys.exit(error.exit_code)
+        _leave(f"{error.format_message().rstrip('.')}; see {error.ctx.command_path} --help", error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _leave(error.format_message(), error.exit_code)
     except PellucidError as error:
         _leave(str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output left, as `| head` does

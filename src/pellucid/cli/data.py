@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import Verb, common_options, image_options, load_model, model_options
+from pellucid.cli.options import Verb, a_path, common_options, image_options, load_model, model_options
 from pellucid.cli.output import print_json, progress_bars, say_skipped
 
 
 @click.command(cls=Verb)
 @model_options
 @image_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The run folder.")
+@click.option("-o", "--output", type=a_path, required=True, help="The run folder.")
 @click.option("--layers", multiple=True, required=True, help="One or more layers.")
 @click.option("--positions", type=click.IntRange(1), default=1, show_default=True, help="Sampled positions a picture.")
 @common_options

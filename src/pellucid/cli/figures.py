@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import Verb, common_options, load_model, model_options
+from pellucid.cli.options import Verb, a_path, common_options, load_model, model_options
 from pellucid.cli.output import print_json, progress_bars
 from pellucid.errors import UsageError
 
@@ -15,9 +15,10 @@ from pellucid.errors import UsageError
 @click.command(cls=Verb)
 @model_options
 @click.argument("images", required=False)
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns file and class_index, or label.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the page.")
+@click.option("--labels", type=a_path, help="CSV with the columns file and class_index, or label.")
+@click.option("-o", "--output", type=a_path, required=True, help="Folder for the page.")
 @click.option("--layers", multiple=True, help="A low, a middle and a high layer; by default three that span the network.")
+@click.option("--prior", help="A file of `pellucid prior` that learned such pictures; the terrarium brings its own.")
 @click.option("--steps", type=click.IntRange(16), default=64, show_default=True, help="Optimisation steps a picture.")
 @common_options
 def figures(
@@ -26,6 +27,7 @@ def figures(
     labels: Path | None,
     output: Path,
     layers: tuple[str, ...],
+    prior: str | None,
     steps: int,
     seed: int,
     as_json: bool,
@@ -42,6 +44,7 @@ def figures(
     """
     from pellucid.data.stream import open_stream
     from pellucid.figures.make import default_layers, make_figures
+    from pellucid.vis.prior import load_prior
 
     if images is None and model.partition(":")[0] != "terrarium":
         raise UsageError("IMAGES: none came; give a folder of pictures that the network knows")
@@ -56,6 +59,7 @@ def figures(
             layers=layers or default_layers(loaded),
             steps=steps,
             seed=seed,
+            prior=None if prior is None else load_prior(prior, device=loaded.device),
             progress=lambda done, total: progress("figures", done, total),
         )
     page = output / "index.html"

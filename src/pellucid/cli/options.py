@@ -52,10 +52,11 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+a_path = click.Path(path_type=Path)
 model_options = options(
     click.argument("model"),
-    click.option("--weights", type=click.Path(path_type=Path), help="safetensors, or a torch file without code."),
-    click.option("--classes", type=click.Path(path_type=Path), help="Class names: CSV with class_index and name, or one a line."),
+    click.option("--weights", type=a_path, help="safetensors, or a torch file without code."),
+    click.option("--classes", type=a_path, help="Class names: CSV with class_index and name, or one a line."),
     click.option("--mean", help="What the network subtracts, a number a channel: 0.485,0.456,0.406."),
     click.option("--std", help="What the network divides by, a number a channel."),
     click.option("--size", help="Input size in pixels: 224, or 192x256 (height x width)."),
@@ -65,11 +66,33 @@ report_options = options(
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     click.option("--quiet", is_flag=True, help="No progress."),
 )
-common_options = options(click.option("--seed", type=int, default=0, show_default=True), report_options)
+common_options = options(click.option("--seed", type=click.IntRange(0), default=0, show_default=True), report_options)
 image_options = options(
     click.argument("images"),
-    click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns file and class_index, or label."),
+    click.option("--labels", type=a_path, help="CSV with the columns file and class_index, or label."),
 )
+
+
+def output_options(sides: int) -> Callable[[Any], Any]:
+    """Where pictures go and how large they are: by default so many times the model's own side."""
+    default = "twice the model's" if sides == 2 else "the model's"
+    return options(
+        click.option("-o", "--output", type=a_path, required=True, help="Folder for the pictures."),
+        click.option("--picture-size", type=click.IntRange(16), help=f"Longer side in pixels, at most; by default {default}."),
+        click.option("--crop", is_flag=True, help="Cut out the centre in the model's size, for networks that take no other."),
+    )
+
+
+def refuse(option: str, others: Sequence[str], why: str) -> None:
+    """Refuse options that came along with one that leaves them without a meaning.
+
+    Raises:
+        UsageError: one of the others was given.
+    """
+    context = click.get_current_context()
+    for each in context.command.params:
+        if each.opts[-1] in others and context.get_parameter_source(str(each.name)) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"{each.opts[-1]}: {why}; leave out {each.opts[-1]} or {option}")
 
 
 def load_model(
@@ -88,17 +111,18 @@ def load_model(
     )
 
 
-def load_photo(path: Path, model: Model, longest: int, *, crop: bool) -> Float[Tensor, "c h w"]:
-    """The picture of a file, no larger than `longest` pixels, or its centre in the model's own size."""
+def load_photo(path: Path, model: Model, side: int | None, sides: int, crop: bool) -> Float[Tensor, "c h w"]:
+    """The picture of a file, no larger than `side` pixels (None: so many times the model's), or its centre in the model's size."""
     from pellucid.arrays import to_image
     from pellucid.data.decode import decode, fit
 
+    longest = sides * max(model.size) if side is None else side
     if not path.exists():
         raise UsageError(f"{path}: no such file; give the path of a picture")
     try:
         picture = decode(path, model.size if crop else (longest, longest), model.channels)
     except PellucidError as error:
-        raise PellucidError(f"{path}: {error}") from error
+        raise PellucidError(f"{path}: {error}; give a picture that Pillow reads, as PNG or JPEG") from error
     scale = min(1.0, longest / max(picture.size))
     size = model.size if crop else (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
     return to_image(fit(picture, size), model.channels)

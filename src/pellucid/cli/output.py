@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pellucid.errors import PellucidError
+from pellucid.files import writing
+
+if TYPE_CHECKING:
+    from pellucid.vis import Diverged, Rendering
 
 Progress = Callable[[str, int, int], None]
 
@@ -27,15 +34,21 @@ def progress_bars(quiet: bool) -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Progress(*columns, console=console, disable=quiet)
+    tasks: dict[str, Any] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+    def report(stage: str, done: int, total: int) -> None:
+        if not tasks:
+            bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total)
+        bars.update(tasks[stage], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        if tasks:  # without a stage this would print an empty line
+            bars.stop()
 
 
 def say_skipped(skipped: Sequence[tuple[str, str]]) -> None:
@@ -45,6 +58,50 @@ def say_skipped(skipped: Sequence[tuple[str, str]]) -> None:
 
 def file_name(unit: str) -> str:
     return "".join(each if each.isalnum() or each in "-_." else "-" for each in unit)[:80]
+
+
+def report(made: Sequence[tuple[Path, Rendering, Mapping[str, Any], str]], as_json: bool) -> None:
+    """Save pictures, and print where each is with its facts, or with a line for people."""
+    for path, rendering, _, _ in made:
+        rendering.save(path)
+    if as_json:
+        print_json([{"file": str(path), **facts} for path, _, facts, _ in made])
+    else:
+        for path, _, _, said in made:
+            click.echo(f"{path}  {said}")
+
+
+@contextmanager
+def rescued(output: Path, name: str) -> Iterator[None]:
+    """Where a score becomes no number: keep the last picture before, and say where it is.
+
+    Raises:
+        PellucidError: a score became no number.
+    """
+    try:
+        yield
+    except PellucidError as error:
+        from pellucid.vis import Diverged
+
+        if not isinstance(error, Diverged):
+            raise
+        path = save_last(error, output / f"{name}-diverged.png")
+        raise PellucidError(f"{error}; {said_last(path)}") from error
+
+
+def save_last(diverged: Diverged, path: Path) -> Path | None:
+    """The path of the last picture before a score became no number, None where there was none."""
+    if diverged.picture is None:
+        return None
+    from pellucid.arrays import to_picture
+
+    with writing(path) as temporary:
+        to_picture(diverged.picture).save(temporary, format="PNG")
+    return path
+
+
+def said_last(path: Path | str | None) -> str:
+    return "there is no picture before that" if path is None else f"{path} is the last picture before that"
 
 
 def print_json(value: object) -> None:

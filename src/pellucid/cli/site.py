@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import Verb, common_options, image_options, load_model, model_options
+from pellucid.cli.options import Verb, a_path, common_options, image_options, load_model, model_options
 from pellucid.cli.output import print_json, progress_bars, say_skipped
 
 
 @click.command(cls=Verb)
 @model_options
 @image_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The run folder.")
+@click.option("-o", "--output", type=a_path, required=True, help="The run folder.")
 @click.option("--layers", multiple=True, help="One or more layers; by default three that span the network.")
 @click.option("--units", type=click.IntRange(1), help="Channels a layer, evenly spread; by default what suits the machine.")
 @click.option("--steps", type=click.IntRange(1), help="Optimisation steps a picture.")
@@ -57,7 +57,7 @@ def build(
 
 
 @click.command(cls=Verb)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=a_path)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Nothing else than this machine can reach the default.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(run: Path, host: str, port: int) -> None:
