@@ -100,7 +100,7 @@ def test_every_command_line_is_understood(line: str) -> None:
     _, verb, *arguments = shlex.split(line)
     assert verb in cli.commands, verb
     try:
-        cli.commands[verb].make_context(verb, arguments)
+        cli.commands[verb].make_context(verb, arguments, parent=click.Context(cli, **cli.context_settings))
     except click.UsageError as error:
         pytest.fail(f"{line}: {error.format_message()}")
 
