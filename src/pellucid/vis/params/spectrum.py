@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pellucid.vis.params.canvas import Canvas, noise
-from pellucid.vis.params.colour import Colours, mixing, squash, unsquash
+from pellucid.vis.params.colour import Colours, mixed, mixing, unsquash
 
 # Standard deviation over the picture of what the spectrum gives for sd = 1, whatever the decay. Lucid's constants amount to
 # 1.9 at 128 px and decay 1; with our fewer steps that leaves networks with small gradients of contrast (MobileNet) pale.
@@ -107,7 +107,7 @@ class _Pictured(torch.autograd.Function):
         images = spectrum.new_empty(*spectrum.shape[:2], *size)
         count = _together(images)
         for part, image in zip(spectrum.split(count), images.split(count), strict=True):
-            image.copy_(squash(synthesised(part, factors, size), mix))
+            torch.sigmoid(mixed(synthesised(part, factors, size), mix), out=image)
         ctx.save_for_backward(images, factors, mix)
         return images
 
@@ -120,9 +120,8 @@ class _Pictured(torch.autograd.Function):
         count = _together(images)
         for image, along, part in zip(images.split(count), gradient.split(count), result.split(count), strict=True):
             values = torch.ops.aten.sigmoid_backward(along, image)
-            if mix is not None:
-                values = torch.matmul(mix.T, values.flatten(2)).view_as(values)
-            torch.mul(torch.view_as_real(torch.fft.rfft2(values, norm="ortho")), slopes, out=part)
+            spectrum = torch.fft.rfft2(mixed(values, None if mix is None else mix.T), norm="ortho")
+            torch.mul(torch.view_as_real(spectrum), slopes, out=part)
         return result, None, None, None
 
 
