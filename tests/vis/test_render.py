@@ -341,6 +341,24 @@ def test_a_size_that_the_network_refuses() -> None:
         render(load(network, size=32), ["0:0"], size=5, steps=1)
 
 
+class Strict(nn.Module):
+    """Takes pictures of 96 px only, as vision transformers do, and says so before its first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.head = nn.Conv2d(3, 4, 8, stride=8), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[2:] == (96, 96), "Input size does not match model (96)"
+        return self.head(self.patches(x).mean((2, 3)))
+
+
+def test_the_natural_size_is_one_that_the_network_takes() -> None:
+    model = load(Strict(), size=96)
+    assert natural_size(model, channel("patches", 0)) == (96, 96)
+    assert render(model, ["patches:0"], steps=1)[0].image.shape == (3, 96, 96)
+
+
 def test_best_of_tries(model: Model) -> None:
     units = [f"3:{index}" for index in range(8)]
     single = render(model, units, seeds=range(8), **QUICK)

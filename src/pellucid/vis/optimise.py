@@ -18,11 +18,12 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture
 from pellucid.models.fast import Fast, fast
 from pellucid.models.gradients import redirected_relu
-from pellucid.models.model import Model
+from pellucid.models.model import OUTPUT, Model
 from pellucid.vis.adam import Adam
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import IMAGE, Objective, scores
 from pellucid.vis.params import Canvas, Parameterization
+from pellucid.vis.rising import rising
 from pellucid.vis.transforms import Transform, over, over_background
 
 Network = Callable[[Tensor, Sequence[str]], Mapping[str, Tensor]]  # like `capture`
@@ -128,7 +129,10 @@ def optimise(model: Model, jobs: Sequence[Job], plan: Plan, tick: Callable[[int]
     Raises:
         NotFinite: a score is no number.
     """
-    with torch.enable_grad(), fast(model, bfloat16=plan.autocast) as network:
+    depth = {name: place for place, name in enumerate([*model.layers, OUTPUT])}
+    layers = frozenset().union(*(job.objective.layers for job in jobs)) - {IMAGE}
+    deepest = max(layers, key=depth.__getitem__, default=OUTPUT)  # that of every job, so that no picture depends on its batch mates
+    with torch.enable_grad(), rising(model, deepest), fast(model, bfloat16=plan.autocast) as network:
         studio = _Studio(model, jobs, plan, network)
         history = []
         for step in range(plan.steps):

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -144,10 +145,8 @@ class _Work:
         size, layers = jobs[0].size, frozenset().union(*(job.objective.layers for job in jobs)) - {IMAGE}
         if size == self.model.size or not layers:
             return
-        try:
-            with torch.no_grad():
-                capture(self.model, torch.zeros(1, self.model.channels, *size), sorted(layers))
-        except (RuntimeError, ValueError, AssertionError, PellucidError) as error:
+        error = _refusal(self.model, size, layers)
+        if error is not None:
             reason = str(error).splitlines()[0]
             raise UsageError(
                 f"size: {self.model.name} refuses {_by(size)} px ({reason}); its own is {_by(self.model.size)}"
@@ -193,8 +192,8 @@ def natural_size(model: Model, objective: Objective) -> tuple[int, int]:
     """Height and width that suit an objective.
 
     Twice the receptive field of its layers, in steps of 16 px, at least 64 px and at most the model's size; the model's size
-    where a layer sees the whole picture, where its field is not known (attention may need the exact size) and where the
-    objective names a position.
+    where a layer sees the whole picture, where its field is not known (attention may need the exact size), where the network
+    refuses another (vision transformers do, even before any attention) and where the objective names a position.
     """
     fields = [model.layer(name).receptive_field for name in objective.layers - {IMAGE}]
     if objective.placed or not fields or None in fields:
@@ -202,7 +201,24 @@ def natural_size(model: Model, objective: Objective) -> tuple[int, int]:
     height, width = (max(field.size[axis] for field in fields if field) for axis in (0, 1))
     suited = (max(64, math.ceil(2 * field / 16) * 16) for field in (height, width))
     tall, wide = (min(limit, side) for limit, side in zip(model.size, suited, strict=True))
-    return tall, wide
+    fits = (tall, wide) == model.size or _refusal(model, (tall, wide), objective.layers - {IMAGE}) is None
+    return (tall, wide) if fits else model.size
+
+
+_refusals: WeakKeyDictionary[Model, dict[tuple[tuple[int, int], frozenset[str]], Exception | None]] = WeakKeyDictionary()
+
+
+def _refusal(model: Model, size: tuple[int, int], layers: frozenset[str]) -> Exception | None:
+    """What the network raises for pictures of a size, None where it takes them; tried once."""
+    known, key = _refusals.setdefault(model, {}), (size, layers)
+    if key not in known:
+        try:
+            with torch.no_grad():
+                capture(model, torch.zeros(1, model.channels, *size), sorted(layers))
+            known[key] = None
+        except (RuntimeError, ValueError, AssertionError, PellucidError) as error:
+            known[key] = error.with_traceback(None)
+    return known[key]
 
 
 def _known(objective: Objective, model: Model) -> Objective:
