@@ -20,7 +20,7 @@ from pellucid.models.model import OUTPUT, Model
 from pellucid.models.spanning import spanning_layers
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import Objective, channel
-from pellucid.vis.params import pixel
+from pellucid.vis.presets import PRESETS
 from pellucid.vis.prior import Prior, load_prior
 from pellucid.vis.prior.guide import check_prior
 from pellucid.vis.recipes.measures import answers
@@ -30,7 +30,7 @@ from pellucid.vis.rendering import Rendering
 PHOTOS = 360  # real pictures that are looked at
 BLOCK = 8  # of them that lie side by side in the stream
 BATCH = 32
-NAIVE = Method(parameterization=pixel(colours=None), transforms=())  # neither preconditioning nor robustness
+NAIVE = PRESETS["none"]  # neither preconditioning nor robustness
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -48,10 +49,9 @@ def layer_gradients(
         >>> pixels.shape, found["0"].shape
         (torch.Size([5, 3, 8, 8]), torch.Size([5, 4, 6, 6]))
     """
-    leaf, kept = images.detach().requires_grad_(), dict[str, Tensor]()
-    listeners = {name: _keeper(model, name, kept) for name in layers}
+    leaf = images.detach().requires_grad_()
     with prepared(model), torch.enable_grad():
-        with listening(model.network, listeners):
+        with keeping(model, layers) as kept:
             maps = capture(model, leaf, reads)
         places = [leaf, *(kept[name] for name in layers if name in kept)]
         gradients = torch.autograd.grad(score(maps).sum(), places, allow_unused=True)
@@ -61,6 +61,28 @@ def layer_gradients(
             raise PellucidError(f"{name} has no part in the score, which reads {', '.join(reads)}")
     size = (images.shape[2], images.shape[3])
     return gradients[0], {name: model.place(name).form.to_map(found[name], size).detach() for name in layers}
+
+
+@contextmanager
+def keeping(model: Model, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """While inside, what layers return is kept as it is, so that a score can be differentiated with respect to it.
+
+    Args:
+        model: from `load`.
+        layers: of a module that runs several times, its last run counts.
+
+    Example:
+        >>> from torch import nn
+        >>> import pellucid.models as models
+        >>> model = models.load(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True)), size=8)
+        >>> with keeping(model, ["0"]) as kept:
+        ...     score = capture(model, torch.rand(5, 3, 8, 8).requires_grad_(), ["1"])["1"].sum()
+        >>> torch.autograd.grad(score, kept["0"])[0].shape
+        torch.Size([5, 4, 6, 6])
+    """
+    kept: dict[str, Tensor] = {}
+    with listening(model.network, {name: _keeper(model, name, kept) for name in layers}):
+        yield kept
 
 
 def _keeper(model: Model, name: str, kept: dict[str, Tensor]) -> Callable[[Any], Any]:

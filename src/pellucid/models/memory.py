@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
@@ -53,7 +53,6 @@ def _glibc() -> Any:
     """The C library of this process; None where it is not glibc."""
     try:
         library = ctypes.CDLL(None)
-        wanted: list[Callable[..., int]] = [library.gnu_get_libc_version, library.mallopt, library.malloc_trim]
-    except (OSError, AttributeError, TypeError):  # another system, another library
+    except (OSError, TypeError):  # Windows has no such thing
         return None
-    return library if all(wanted) else None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.models.model import OUTPUT, Model
+from pellucid.models.network import listening
 
 # What autograd calls the gradients of GELU, SiLU (Swish), Mish and hard Swish.
 DIPPING = frozenset(("GeluBackward0", "SiluBackward0", "MishBackward0", "HardswishBackward0"))
@@ -29,6 +30,7 @@ def rising(model: Model, layer: str) -> Iterator[None]:
         layer: whose module returns what such a function gives; nothing changes for another.
 
     Example:
+        >>> from torch import nn
         >>> import pellucid.models as models
         >>> model = models.load(nn.Sequential(nn.GELU(), nn.Flatten(), nn.Linear(1, 1)), channels=1, size=1)
         >>> low = torch.full((1, 1, 1, 1), -2.0, requires_grad=True)
@@ -36,17 +38,11 @@ def rising(model: Model, layer: str) -> Iterator[None]:
         ...     torch.autograd.grad(-model.network[0](low).sum(), low)[0] < 0, -model.network[0](low).sum() > 0
         (tensor([[[[True]]]]), tensor(True))
     """
-    if layer == OUTPUT:
+    with listening(model.network, {} if layer == OUTPUT else {layer: _turned}):
         yield
-        return
-    handle = model.network.get_submodule(layer).register_forward_hook(_turned)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
-def _turned(module: nn.Module, arguments: Any, output: Any) -> None:
+def _turned(output: Any) -> None:
     if isinstance(output, Tensor) and output.grad_fn is not None and output.grad_fn.name() in DIPPING:
         # where a negative gradient comes in, descending is to raise the output
         output.grad_fn.register_hook(lambda plain, incoming: (torch.where(incoming[0] < 0, -plain[0].abs(), plain[0]),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,8 +12,8 @@ from torch.nn.functional import normalize
 
 from pellucid.errors import UsageError
 from pellucid.models.capture import capture
+from pellucid.models.layer_gradients import keeping
 from pellucid.models.model import Model
-from pellucid.models.network import listening, tensor_of, with_tensor
 from pellucid.vis.objectives import IMAGE, Objective, gram, parse_unit
 from pellucid.vis.rendering import Rendering
 
@@ -117,23 +116,14 @@ def _derived(
     model: Model, objective: Objective, layer: str, images: Float[Tensor, "n c h w"], combine: Callable[[Tensor, Tensor], Tensor]
 ) -> Float[Tensor, "n f h w"]:
     """What is made of a layer's output and the objective's gradient with respect to it, as maps."""
-    kept: list[Tensor] = []
-
-    def listen(output: Any) -> Any:
-        tensor = tensor_of(output)
-        assert tensor is not None
-        kept.append(tensor)
-        return with_tensor(output, tensor.clone())  # later operations in place change the copy
-
     form = model.place(layer).form
 
     def derive(batch: Tensor) -> Tensor:
-        kept.clear()
-        with torch.enable_grad(), listening(model.network, {layer: listen}):
+        with torch.enable_grad(), keeping(model, [layer]) as kept:
             inputs = batch.detach().requires_grad_()
             maps = capture(model, inputs, sorted(objective.layers - {IMAGE}))
-            (gradient,) = torch.autograd.grad(objective(maps | {IMAGE: inputs}).sum(), kept[-1:])
-        return form.to_map(combine(kept[-1], gradient).detach(), (batch.shape[2], batch.shape[3])).float()
+            (gradient,) = torch.autograd.grad(objective(maps | {IMAGE: inputs}).sum(), kept[layer])
+        return form.to_map(combine(kept[layer], gradient).detach(), (batch.shape[2], batch.shape[3])).float()
 
     return _batched(images, derive)
 
