@@ -150,7 +150,7 @@ body {{ margin: 0 auto; padding: 1.5rem clamp(1rem, 4vw, 3rem) 4rem; max-width: 
   font: 1rem/1.5 system-ui, sans-serif; }}
 h1 {{ font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem; }}
 h2 {{ font-size: 1.25rem; margin: 0 0 .25rem; }}
-nav ol {{ columns: 16rem; padding-left: 1.4rem; }}
+nav ol {{ columns: 16rem; column-gap: 2.5rem; padding-left: 2rem; }}
 a {{ color: inherit; }}
 section {{ border-top: 1px solid var(--line); padding: 1.5rem 0 .5rem; margin-top: 1.5rem; }}
 .claim {{ max-width: 46rem; margin: .25rem 0; }}
