@@ -57,7 +57,7 @@ bench: $(BENCH)/.ready
 $(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt torch
-	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable . \
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[fast]' \
 		decorator einops huggingface_hub ipython matplotlib pyyaml scikit-learn tqdm
 	$(BENCH)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt
 	touch $@

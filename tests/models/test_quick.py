@@ -86,6 +86,29 @@ def test_average_pooling(size: tuple[int, int], divisor: int | None, generator: 
         assert name_of(ours(maps.requires_grad_())) == "_AveragePoolBackward"
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_side_by_side(dtype: torch.dtype, generator: torch.Generator) -> None:
+    parts = [
+        whole(2, channels, 5, 6, dtype=dtype, generator=generator).contiguous(memory_format=torch.channels_last).requires_grad_()
+        for channels in (24, 64, 3)
+    ]
+    together = quick.cat(parts, 1)
+    incoming = whole(2, 91, 5, 6, dtype=dtype, generator=generator).contiguous(memory_format=torch.channels_last)
+    gradients = torch.autograd.grad(together, parts, incoming)
+    assert torch.equal(together, torch.cat(parts, 1)) and name_of(together) == "_CatBackward"
+    for gradient, wanted in zip(gradients, incoming.split([24, 64, 3], 1), strict=True):
+        assert torch.equal(gradient, wanted) and gradient.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_max_pooling_in_all_its_forms(generator: torch.Generator) -> None:
+    maps = whole(2, 8, 9, 11, dtype=torch.bfloat16, generator=generator).contiguous(memory_format=torch.channels_last)
+    for options in ((2,), ((3, 2), 1), (3, 2, 1), (3, [2, 1], (1, 0), 1, True), (2, None, 0), (2, [])):
+        ours = quick.max_pool2d(maps.requires_grad_(), *options)
+        assert torch.equal(ours, F.max_pool2d(maps, *options)) and name_of(ours) == "_MaxPoolBackward"
+    pooled, places = quick.max_pool2d(maps, 3, 2, return_indices=True)
+    assert all(map(torch.equal, (pooled, places), F.max_pool2d(maps, 3, 2, return_indices=True)))
+
+
 @pytest.mark.parametrize("scale", [None, 0.5])
 def test_attention(scale: float | None, generator: torch.Generator) -> None:
     exact = [torch.randn(2, 3, 11, 8, generator=generator).bfloat16().double().requires_grad_() for _ in range(3)]
@@ -103,6 +126,7 @@ def test_attention(scale: float | None, generator: torch.Generator) -> None:
 IMAGES = torch.rand(1, 3, 8, 8)
 WEIGHT = torch.rand(4, 3, 3, 3)
 TOKENS = torch.rand(1, 2, 5, 4, dtype=torch.bfloat16)
+MAPS = torch.rand(2, 24, 8, 8).contiguous(memory_format=torch.channels_last)
 
 
 def _conv(*options: Any, weight: Tensor = WEIGHT, images: Tensor = IMAGES) -> Tensor:
@@ -118,6 +142,14 @@ def _attend(*options: Any, key: Tensor = TOKENS) -> Tensor:
     return quick.scaled_dot_product_attention(query, other, other, *options)
 
 
+def _max(*options: Any) -> Tensor:
+    return quick.max_pool2d(MAPS.clone().requires_grad_(), *options)
+
+
+def _beside(dim: int, *others: Tensor) -> Tensor:
+    return quick.cat([each.clone().requires_grad_() for each in (MAPS, *others)], dim)
+
+
 LEFT: dict[str, Callable[[], Tensor]] = {
     "stride 1": lambda: _conv(1),
     "padding same": lambda: _conv(1, "same"),
@@ -131,6 +163,10 @@ LEFT: dict[str, Callable[[], Tensor]] = {
     "a parameter's gradient": lambda: _conv(2, weight=torch.nn.Parameter(WEIGHT)),
     "windows side by side": lambda: _pool(2),
     "pooling in float32": lambda: _pool(3, 1, dtype=torch.float32),
+    "dilated pooling": lambda: _max(3, 1, 0, 2),
+    "pictures in a row": lambda: _beside(0, MAPS),
+    "maps channels-first beside others": lambda: _beside(1, MAPS.contiguous()),
+    "whole registers of channels": lambda: quick.cat([torch.rand(1, 32, 4, 4).requires_grad_()] * 2, 1),
     "a mask": lambda: _attend(torch.ones(5, 5, dtype=torch.bool)),
     "causal": lambda: _attend(None, 0.0, True),
     "other tokens": lambda: _attend(key=torch.rand(1, 2, 7, 4, dtype=torch.bfloat16)),

@@ -105,6 +105,7 @@ class _Pictured(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spectrum: Tensor, factors: Tensor, mix: Tensor | None, size: tuple[int, int]) -> Tensor:
         images = spectrum.new_empty(*spectrum.shape[:2], *size)
+        factors = factors.expand(*factors.shape[:-1], 2).contiguous()  # twice as fast to multiply with
         count = _together(images)
         for part, image in zip(spectrum.split(count), images.split(count), strict=True):
             torch.sigmoid(mixed(synthesised(part, factors, size), mix), out=image)

@@ -4,11 +4,12 @@ A `Transform` takes images and one random generator, and returns images. All ima
 of them on the CPU, so that a picture depends neither on its batch mates nor on the device.
 """
 
+from pellucid.kernels import resample
 from pellucid.vis.transforms.cuts import crop, flip, jitter, pad
 from pellucid.vis.transforms.looks import blur, colour, noise, over, over_background
 from pellucid.vis.transforms.stacks import article, boxes, lucid, robust, strong
 from pellucid.vis.transforms.transform import Transform, chain
-from pellucid.vis.transforms.warps import resample, warp
+from pellucid.vis.transforms.warps import warp
 
 __all__ = [
     "Transform",

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from pellucid.errors import UsageError
+from pellucid.kernels import resample
 from pellucid.vis.transforms.transform import check_least, check_range
-
-# Channels that are resampled together, at most. Each position's weights are computed once for all of them; of more than twelve
-# the same pixel no longer fits the processor's cache (16 pictures of 3 × 256 × 256 to 224 × 224, forward and backward: 16 ms; 32 ms
-# with all 48 channels together, 22 ms picture by picture).
-TOGETHER = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +61,3 @@ class warp:
         tilts = [self.perspective * (2 * draw - 1) * 2 / side for draw, side in zip((nod, shake), size, strict=True)]
         shifts = [self.jitter * (2 * draw - 1) for draw in (down, right)]
         return torch.tensor([[cos, -sin, shifts[0]], [sin, cos, shifts[1]], [*tilts, 1.0]])
-
-
-def resample(images: Float[Tensor, "n c h w"], matrix: Float[Tensor, "3 3"], size: tuple[int, int]) -> Float[Tensor, "n c p q"]:
-    """Bilinear samples of images under one homography, mirrored at the borders.
-
-    Args:
-        images: what is read.
-        matrix: from the (row, col, 1) offset in pixels from the centre of the result to that from the centre of the image, up to
-            a factor; the last column is the shift.
-        size: (height, width) of the result.
-
-    >>> image = torch.arange(12.0).reshape(1, 1, 3, 4)
-    >>> resample(image, torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 1]]), (1, 2))  # the middle, read one pixel to the right
-    tensor([[[[6., 7.]]]])
-    """
-    count, channels, height, width = images.shape
-    rows = torch.arange(size[0], device=images.device, dtype=images.dtype) - (size[0] - 1) / 2
-    cols = torch.arange(size[1], device=images.device, dtype=images.dtype) - (size[1] - 1) / 2
-    by_row, by_col, shift = matrix.to(images)[:, :, None, None].unbind(1)
-    row, col, depth = by_row * rows[:, None] + by_col * cols + shift
-    grid = torch.stack([col * (2 / width), row * (2 / height)], -1) / depth[..., None]  # (x, y), the picture being [-1, 1]²
-    together = max(each for each in range(1, TOGETHER + 1) if count * channels % each == 0)
-    flat = images.reshape(-1, together, height, width)
-    grids = grid.expand(len(flat), -1, -1, -1)
-    sampled = F.grid_sample(flat, grids, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return sampled.reshape(count, channels, *size)

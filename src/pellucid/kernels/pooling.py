@@ -1,0 +1,76 @@
+"""Max pooling whose gradient remembers each window's winner in a byte."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from pellucid.kernels.threads import compiled, spread
+
+Two = tuple[int, int]
+PLACES = 255  # of a window, at most
+
+
+def max_pool2d(
+    input: Float[Tensor, "n c h w"], kernel: Two, stride: Two, padding: Two, *, ceil_mode: bool
+) -> Float[Tensor, "n c p q"]:
+    """`torch.nn.functional.max_pool2d`, bit for bit; forward and backward in half of torch's time or less.
+
+    That is so on a CPU, channels-last, in bfloat16 or float32, where a gradient is wanted: there the gradient is added up in
+    float32. In an eighth of the memory, too: torch keeps the winners as 64-bit indices.
+
+    Args:
+        input: maps.
+        kernel, stride, padding: (along height, along width) in pixels.
+        ceil_mode: whether windows may hang over the far border.
+
+    >>> max_pool2d(torch.arange(4.0).reshape(1, 1, 2, 2), (2, 2), (2, 2), (0, 0), ceil_mode=False)
+    tensor([[[[3.]]]])
+    """
+    plain = type(input) is Tensor and input.device.type == "cpu" and input.dtype in (torch.float32, torch.bfloat16)
+    if plain and input.requires_grad and input.ndim == 4 and prod(kernel) <= PLACES and _last(input) and compiled():
+        return _MaxPool.apply(input, kernel, stride, padding, ceil_mode)
+    return F.max_pool2d(input, kernel, stride, padding, ceil_mode=ceil_mode)
+
+
+class _MaxPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, kernel: Two, stride: Two, padding: Two, ceil_mode: bool) -> Tensor:
+        from pellucid.kernels import loops
+
+        shape = F.max_pool2d(input.to("meta"), kernel, stride, padding, ceil_mode=ceil_mode).shape
+        pooled = torch.empty(shape, dtype=input.dtype, memory_format=torch.channels_last)
+        taps = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        arrays = _array(input), kernel, stride, padding, _array(pooled), _array(taps)
+        spread(lambda first, last: loops.pool(*arrays, first, last), shape[0] * shape[2])
+        ctx.save_for_backward(taps)
+        ctx.geometry, ctx.size = (kernel, stride, padding), input.shape
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        from pellucid.kernels import loops
+
+        (gradient,), (taps,) = gradients, ctx.saved_tensors
+        result = torch.empty(ctx.size, dtype=gradient.dtype, memory_format=torch.channels_last)
+        arrays = _array(gradient.contiguous(memory_format=torch.channels_last)), _array(taps), *ctx.geometry, _array(result)
+        spread(lambda first, last: loops.unpool(*arrays, first, last), ctx.size[0] * ctx.size[2])
+        return result, *[None] * 4
+
+
+def _last(maps: Tensor) -> bool:
+    return maps.is_contiguous(memory_format=torch.channels_last)
+
+
+def _array(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
+    """The same memory as n h w c; of bfloat16, which numpy has not, the bits."""
+    plain = maps.detach().permute(0, 2, 3, 1)
+    return (plain.view(torch.int16) if maps.dtype == torch.bfloat16 else plain).numpy()
