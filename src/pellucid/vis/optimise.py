@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ Network = Callable[[Tensor, Sequence[str]], Mapping[str, Tensor]]  # like `captu
 
 MARGIN = 8 / 7  # the canvas in units of the picture (256 px for 224): its border, seldom seen by the network, stays outside
 BACKGROUND = over_background()  # what shows through where a picture has opacity
+PORTIONS = 4  # in which finished pictures are scored
 DRAWS = 1  # the seed of all random transforms: with one draw for all, a picture does not depend on its batch mates
 
 
@@ -267,15 +268,24 @@ class _Studio:
             final = _middle(self.images(), self.size).contiguous()
             if self.plan.steps in self.plan.snapshots:
                 self.snapshots[self.plan.steps] = final.cpu()
-            flat = over(final, 0.5) if final.shape[1] > self.model.channels else final
-            last = [job.objective.at(1.0) for job in self.jobs]
-            scores = score(partial(capture, self.model), last, flat, final)
-            values = finite(scores, self.jobs, "of the finished picture", self.good)
+            values = finite(self.scored(final), self.jobs, "of the finished picture", self.good)
         found = zip(final.cpu(), values, zip(*history, strict=True), self.answered.tolist(), strict=True)
         return [
             Outcome(image, score, curve, {step: kept[index] for step, kept in self.snapshots.items()}, silent=not answered)
             for index, (image, score, curve, answered) in enumerate(found)
         ]
+
+    def scored(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The scores of finished pictures, a few jobs at a time: full precision takes more memory than making them did."""
+        flat = over(pictures, 0.5) if pictures.shape[1] > self.model.channels else pictures
+        parts = zip(self.jobs, flat.split(self.counts), pictures.split(self.counts), strict=True)
+        few = max(1, len(self.jobs) // PORTIONS)
+        scores = []
+        while some := list(islice(parts, few)):
+            jobs, seen, own = zip(*some, strict=True)
+            objectives = [job.objective.at(1.0) for job in jobs]
+            scores.append(score(partial(capture, self.model), objectives, torch.cat(seen), torch.cat(own)))
+        return torch.cat(scores)
 
 
 def _blocks(jobs: Sequence[Job]) -> list[list[Job]]:
