@@ -139,6 +139,25 @@ class Model:
         self.place(name)
         return self.layers[name]
 
+    def depth(self, name: str) -> int:
+        """How many layers have finished once this one has, in the order of `layers`; `"logits"` comes after all.
+
+        Raises:
+            NotFoundError: no such layer; the nearest names are listed.
+
+        Example:
+            >>> import pellucid.models as models
+            >>> model = models.load(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), size=8)
+            >>> model.depth("0"), model.depth("1"), model.depth("logits")
+            (1, 2, 3)
+        """
+        self.layer(name)
+        return self._depths[name]
+
+    @cached_property
+    def _depths(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate([*self.layers, OUTPUT], 1)}
+
     def class_index(self, name: str | int) -> int:
         """The index of a class given by its name or its number.
 

@@ -33,7 +33,7 @@ def spanning_layers(model: Model, count: int | None = None) -> list[str]:
     }
     if not last:
         raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name the layers")
-    names = sorted(last.values(), key=list(model.layers).index)
+    names = sorted(last.values(), key=model.depth)
     return names if count is None else names[-count:]
 
 

@@ -125,21 +125,26 @@ def has_bfloat16(model: Model) -> bool:
 
 
 def optimise(model: Model, jobs: Sequence[Job], plan: Plan, tick: Callable[[int], None]) -> list[Outcome]:
-    """The pictures of jobs of one size, made in one batch, job by job; `tick` hears after each step how many pictures moved.
+    """The pictures of jobs of one size and one deepest layer, made in one batch, job by job.
+
+    `tick` hears after each step how many pictures moved.
 
     Raises:
         NotFinite: a score is no number.
     """
-    depth = {name: place for place, name in enumerate([*model.layers, OUTPUT])}
-    layers = frozenset().union(*(job.objective.layers for job in jobs)) - {IMAGE}
-    deepest = max(layers, key=depth.__getitem__, default=OUTPUT)  # that of every job, so that no picture depends on its batch mates
-    with torch.enable_grad(), rising(model, deepest), fast(model, bfloat16=plan.autocast) as network:
+    last = deepest(model, jobs[0])  # that of every job, so that no picture depends on its batch mates
+    with torch.enable_grad(), rising(model, last), fast(model, bfloat16=plan.autocast) as network:
         studio = _Studio(model, jobs, plan, network)
         history = []
         for step in range(plan.steps):
             history.append(studio.step(step))
             tick(studio.count)
     return studio.outcomes(history)
+
+
+def deepest(model: Model, job: Job) -> str:
+    """The last layer that a job's objective reads; the network's output where it reads none."""
+    return max(job.objective.layers - {IMAGE}, key=model.depth, default=OUTPUT)
 
 
 class _Studio:

@@ -16,10 +16,10 @@ from pellucid.arrays import resized
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture, prepared
 from pellucid.models.memory import memory_kept
-from pellucid.models.model import OUTPUT, Model
+from pellucid.models.model import Model
 from pellucid.vis.methods import Method, natural_fourier, natural_rate, natural_transforms
 from pellucid.vis.objectives import IMAGE, Objective, parse_unit
-from pellucid.vis.optimise import Job, NotFinite, Outcome, Plan, has_bfloat16, optimise
+from pellucid.vis.optimise import Job, NotFinite, Outcome, Plan, deepest, has_bfloat16, optimise
 from pellucid.vis.packing import first, natural_batch, out_of_memory
 from pellucid.vis.rendering import Diverged, Rendering, common_settings, own_settings
 
@@ -123,10 +123,8 @@ class _Work:
         self.common = common_settings(model)
 
     def run(self, batch: int | None) -> list[list[Rendering]]:
-        depth = {name: place for place, name in enumerate([IMAGE, *self.model.layers, OUTPUT])}
-
         def alike(index: int) -> tuple[tuple[int, int], int]:
-            return self.jobs[index].size, max((depth[name] for name in self.jobs[index].objective.layers), default=0)
+            return self.jobs[index].size, self.model.depth(deepest(self.model, self.jobs[index]))
 
         with prepared(self.model), memory_kept():
             for kind, run in itertools.groupby(sorted(range(len(self.jobs)), key=alike), key=alike):

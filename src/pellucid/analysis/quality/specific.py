@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from pellucid.models.model import OUTPUT, Model
+from pellucid.models.model import Model
 
 TOPS = 20  # pictures a unit
 SHARE = 8  # of fewer pictures, one in so many counts as a top
@@ -56,9 +57,9 @@ def earlier_layer(model: Model, layer: str) -> str | None:
     >>> earlier_layer(model, "logits"), earlier_layer(model, "mixed3b"), earlier_layer(model, "conv1")
     ('mixed4a', 'mixed3a', None)
     """
-    order = list(model.layers)
-    depth = len(order) if layer == OUTPUT else order.index(layer)
-    before = [(place / depth, name) for place, name in enumerate(order[:depth]) if _is_map(model, name, apart_from=layer)]
+    count = model.depth(layer) - 1
+    earlier = enumerate(islice(model.layers, count))
+    before = [(place / count, name) for place, name in earlier if _is_map(model, name, apart_from=layer)]
     amid = [(way, name) for way, name in before if 0.5 <= way <= 0.9]
     found = [(name.count("."), abs(way - 0.75), name) for way, name in (amid if amid else before)]
     return min(found)[2] if found else None
