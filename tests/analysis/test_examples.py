@@ -12,12 +12,15 @@ from pellucid.analysis.examples import TopExamples, crop_box, top_examples
 from pellucid.errors import NotFoundError, UsageError
 from pellucid.models.model import Layer, ReceptiveField
 
+flags = st.booleans()
+
 
 @dataclass
 class Parts:
     """As much of a store as examples are read from."""
 
     found: list[dict[str, np.ndarray]]
+    observer: str
     folder: str = "store"
 
     def layer(self, name: str) -> None:
@@ -25,41 +28,43 @@ class Parts:
             raise NotFoundError("layer", name, ["a"])
 
     def extras(self, observer: str) -> list[dict[str, np.ndarray]]:
-        return self.found
+        return self.found if observer == self.observer else []
 
 
-def watch(maps: torch.Tensor, k: int, part: int, batch: int) -> Parts:
-    observer, found = TopExamples(k), []
+def watch(maps: torch.Tensor, k: int, part: int, batch: int, *, least: bool = False) -> Parts:
+    observer, found = TopExamples(k, least), []
     for start in range(0, len(maps), part):
         observer.start({"a": maps.shape[1]})
         for first in range(start, min(start + part, len(maps)), batch):
             ids = torch.arange(first, min(first + batch, start + part, len(maps)))
             observer.see(ids, {"a": maps[ids]})
         found.append({name: value.numpy() for name, value in observer.part().items()})
-    return Parts(found)
+    return Parts(found, observer.name)
 
 
-def brute_force(maps: torch.Tensor, channel: int, k: int) -> list[tuple[float, int, int, int]]:
-    entries = []
+def brute_force(maps: torch.Tensor, channel: int, k: int, *, least: bool) -> list[tuple[float, int, int, int]]:
+    entries, extreme, sign = [], min if least else max, 1 if least else -1
     for image, map in enumerate(maps[:, channel].tolist()):
-        best = max(value for row in map for value in row)
+        best = extreme(value for row in map for value in row)
         row, col = next((r, c) for r, values in enumerate(map) for c, value in enumerate(values) if value == best)
         entries.append((best, image, row, col))
-    return sorted(entries, key=lambda entry: (-entry[0], entry[1]))[:k]
+    return sorted(entries, key=lambda entry: (sign * entry[0], entry[1]))[:k]
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 7), st.integers(1, 4), st.integers(0, 99), st.booleans())
-def test_top_k_equals_brute_force(count: int, k: int, part: int, batch: int, seed: int, ties: bool) -> None:
+@given(
+    st.integers(1, 20), st.integers(1, 5), st.integers(1, 7), st.integers(1, 4), st.integers(0, 99), st.booleans(), st.booleans()
+)
+def test_k_from_the_end_equal_brute_force(count: int, k: int, part: int, batch: int, seed: int, ties: bool, least: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     maps = (
         torch.randint(-2, 3, (count, 3, 2, 3), generator=generator).float()
         if ties
         else torch.randn(count, 3, 2, 3, generator=generator)
     )
-    found = top_examples(watch(maps, k, part, batch), "a", k)  # pyright: ignore[reportArgumentType]
+    found = top_examples(watch(maps, k, part, batch, least=least), "a", k, least=least)  # pyright: ignore[reportArgumentType]
     for channel in range(3):
-        wanted = brute_force(maps, channel, k)
+        wanted = brute_force(maps, channel, k, least=least)
         got = list(zip(*(each[channel].tolist() for each in (found.values, found.images, found.rows, found.cols)), strict=True))
         assert got == wanted
 
@@ -68,7 +73,7 @@ def test_a_part_without_pictures_merges_too() -> None:
     observer = TopExamples(2)
     observer.start({"a": 3})
     empty = {name: value.numpy() for name, value in observer.part().items()}
-    parts = Parts([empty, *watch(torch.rand(3, 3, 2, 2), 2, 9, 9).found])
+    parts = Parts([empty, *watch(torch.rand(3, 3, 2, 2), 2, 9, 9).found], observer.name)
     assert top_examples(parts, "a", 1).images.shape == (3, 1)  # pyright: ignore[reportArgumentType]
 
 

@@ -1,4 +1,4 @@
-"""The pictures that excite each channel most, found in one pass, and the patch of each that the network saw."""
+"""The pictures that excite each channel most, or least, found in one pass, and the patch of each that the network saw."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pellucid.data.store import Store
 from pellucid.errors import UsageError
 from pellucid.models.model import Layer
 
-NAME = "examples"
+NAMES = {False: "examples", True: "least"}  # of what is kept, by whether it is the least
 FIELDS = ("values", "images", "rows", "cols")
 
 
 @dataclass(frozen=True)
 class Examples:
-    """For each channel, best first: the value, the picture's id, and where in the map it was reached.
+    """For each channel, from its end: the value, the picture's id, and where in the map it was reached.
 
     As many columns as were asked for, or as there are pictures.
     """
@@ -39,15 +39,23 @@ class TopExamples:
 
     Args:
         k: pictures for each channel, at least 1.
+        least: whether to keep those that excite it least instead, each by the minimum of its map.
+
+    Raises:
+        UsageError: k is less than 1.
     """
 
     k: int = 16
-    name: str = field(default=NAME, init=False, repr=False)
+    least: bool = False
     _best: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k={self.k}: at least 1 example is needed")
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.least]
 
     def start(self, layers: Mapping[str, int]) -> None:
         self._best = {
@@ -65,43 +73,46 @@ class TopExamples:
 
     def _merge(self, best: list[Tensor], ids: Int[Tensor, " n"], map: Float[Tensor, "n c h w"]) -> list[Tensor]:
         known, channels = best[0].shape
-        values = torch.cat([best[0], map.amax((2, 3)).float()])
+        extremes = map.amin((2, 3)) if self.least else map.amax((2, 3))
+        values = torch.cat([best[0], extremes.float()])
         images = torch.cat([best[1], ids[:, None].expand(-1, channels)])
-        order = _order(values, images)[: self.k]  # k c
+        order = _order(values, images, self.least)[: self.k]  # k c
         values, images = values.gather(0, order), images.gather(0, order)
         rows, cols = (torch.cat([each, each.new_zeros(len(ids), channels)]).gather(0, order) for each in best[2:])
-        # where a maximum lies is looked for only in the few maps that came in: much cheaper than in all
+        # where an extreme lies is looked for only in the few maps that came in: much cheaper than in all
         place, channel = (order >= known).nonzero(as_tuple=True)
-        found = map[order[place, channel] - known, channel].flatten(1).argmax(1)
+        came = map[order[place, channel] - known, channel].flatten(1)
+        found = came.argmin(1) if self.least else came.argmax(1)
         rows[place, channel], cols[place, channel] = found // map.shape[3], found % map.shape[3]
         return [values, images, rows, cols]
 
 
-def _order(values: Float[Tensor, "n c"], images: Int[Tensor, "n c"]) -> Int[Tensor, "n c"]:
-    """By value from the highest, then by picture from the lowest id."""
+def _order(values: Float[Tensor, "n c"], images: Int[Tensor, "n c"], least: bool) -> Int[Tensor, "n c"]:
+    """By value from the highest, or the lowest, then by picture from the lowest id."""
     first = images.sort(dim=0, stable=True).indices
-    return first.gather(0, values.gather(0, first).sort(dim=0, descending=True, stable=True).indices)
+    return first.gather(0, values.gather(0, first).sort(dim=0, descending=not least, stable=True).indices)
 
 
-def top_examples(store: Store, layer: str, k: int) -> Examples:
+def top_examples(store: Store, layer: str, k: int, *, least: bool = False) -> Examples:
     """The k best pictures of every channel, merged from what `TopExamples` kept of each part.
 
     Args:
         store: a collection that `TopExamples` observed.
         layer: one of its layers.
         k: examples for each channel, at most what was kept.
+        least: whether to give those that excite it least, which `TopExamples(least=True)` kept.
 
     Raises:
         NotFoundError: the layer was not collected, or examples were not observed.
         UsageError: k is less than 1 or more than was kept.
     """
     store.layer(layer)
-    parts = store.extras(NAME)
+    parts = store.extras(NAMES[least])
     kept = int(parts[0]["k"])
     if not 1 <= k <= kept:
         raise UsageError(f"k={k}: the store {str(store.folder)!r} kept 1 to {kept} examples for each channel")
     values, images, rows, cols = (torch.from_numpy(np.concatenate([part[f"{layer}/{key}"] for part in parts])) for key in FIELDS)
-    order = _order(values, images)[:k]
+    order = _order(values, images, least)[:k]
     return Examples(*(each.gather(0, order).T.numpy() for each in (values, images, rows, cols)))
 
 

@@ -32,7 +32,10 @@ PLASTIC = 1.32471795724474602596  # x³ = x + 1; its powers space points of the 
 class Observer(Protocol):
     """Watches the whole maps of a collection and keeps something small of each part; its repr names its settings."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        ...
 
     def start(self, layers: Mapping[str, int]) -> None:
         """A part begins: forget the one before. `layers` gives the channels of each layer."""
