@@ -186,3 +186,14 @@ def scatter(given: Array, width: int, index: Array, right: Array, down: Array, r
             image[at + 1] += above * right[k]
             image[at + width] += below - below * right[k]
             image[at + width + 1] += below * right[k]
+
+
+@compiled
+def count(planes: Array, dropped: int, lowest: int, half: int, counts: Array, first: int, last: int) -> None:
+    """Add up the bins of float32's bits (n c p) for channels; a bin is what is left of the bits, from `lowest` to so many more."""
+    for picture in range(len(planes)):
+        for channel in range(first, last):
+            bits, own = planes[picture, channel], counts[channel]
+            for k in range(len(bits)):
+                size = min(max(int((bits[k] & np.uint32(0x7FFFFFFF)) >> np.uint32(dropped)) - lowest, 0), half)
+                own[half - size if bits[k] >> np.uint32(31) else half + size] += 1
