@@ -11,6 +11,7 @@ ORDER = [
     "files",
     "arrays",
     "schema",
+    "kernels",
     "run",
     "terrarium",
     "models",

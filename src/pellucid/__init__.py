@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from pellucid.vis.recipes.accentuate import accentuate as accentuate
     from pellucid.vis.recipes.arithmetic import arithmetic as arithmetic
     from pellucid.vis.recipes.dream import dream as dream
-    from pellucid.vis.recipes.facets import clustered as clustered
     from pellucid.vis.recipes.facets import diverse as diverse
+    from pellucid.vis.recipes.grouped import clustered as clustered
     from pellucid.vis.recipes.interpolate import interpolation as interpolation
     from pellucid.vis.recipes.invert import caricature as caricature
     from pellucid.vis.recipes.invert import invert as invert
@@ -71,7 +71,8 @@ _HOMES = {
     "accentuate": "vis.recipes.accentuate",
     "arithmetic": "vis.recipes.arithmetic",
     "dream": "vis.recipes.dream",
-    **dict.fromkeys(["clustered", "diverse"], "vis.recipes.facets"),
+    "diverse": "vis.recipes.facets",
+    "clustered": "vis.recipes.grouped",
     "interpolation": "vis.recipes.interpolate",
     **dict.fromkeys(["caricature", "invert"], "vis.recipes.invert"),
     "style": "vis.recipes.style",

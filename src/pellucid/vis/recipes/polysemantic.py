@@ -15,7 +15,8 @@ from pellucid.models.model import OUTPUT, Model
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import Objective, channel, logit
 from pellucid.vis.recipes.clusters import kmeans, silhouette
-from pellucid.vis.recipes.facets import Facets, clustered
+from pellucid.vis.recipes.facets import Facets
+from pellucid.vis.recipes.grouped import clustered
 from pellucid.vis.recipes.measures import pooled, reasons, windows
 from pellucid.vis.recipes.suited import facet_layer
 from pellucid.vis.render import natural_size
