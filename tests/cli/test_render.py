@@ -60,6 +60,13 @@ def test_negative_follows_each_unit(folder: Path, pellucid: Call) -> None:
     assert settings(folder, rows[3])["objective"].startswith("-")
 
 
+def test_a_unit_with_a_minus_comes_behind_dashes(folder: Path, pellucid: Call) -> None:
+    done = pellucid("render", "terrarium", "class:fish", "-o", "out", "--json", *QUICK, "--", "-class:lake")
+    first, second = json.loads(done.stdout)
+    assert (first["unit"], second["unit"]) == ("class:fish", "-class:lake")
+    assert settings(folder, second)["objective"].startswith("-")
+
+
 def test_diverse_pictures_of_each_unit_differ(folder: Path, pellucid: Call) -> None:
     rows = made(pellucid, "mixed3a:5", "mixed3a:2", "--diverse", "2", "--picture-size", "32")
     assert [row["unit"] for row in rows] == ["mixed3a:5"] * 2 + ["mixed3a:2"] * 2
@@ -154,10 +161,13 @@ def test_a_score_that_becomes_no_number_at_once_beside_a_prior_leaves_no_picture
     assert not (folder / "near").exists()
 
 
-def test_what_was_made_before_a_unit_without_facets_is_kept(folder: Path, pellucid: Call) -> None:
-    done = pellucid("render", "net.py:build", "1:0", "1:1", "-o", "some", "--diverse", "2", *QUICK)
-    assert done.returncode == 2 and "channel('1', 1) answers no more" in done.stderr
-    assert len(done.stdout.splitlines()) == 2 and len(list((folder / "some").iterdir())) == 2
+def test_a_unit_without_facets_is_silent_and_the_others_are_made(folder: Path, pellucid: Call) -> None:
+    done = pellucid("render", "net.py:build", "1:0", "1:1", "1:0", "-o", "some", "--diverse", "2", "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["state"] for row in rows] == ["finished"] * 2 + ["silent"] * 2 + ["finished"] * 2
+    assert rows[2] == {"unit": "1:1", "state": "silent", "score": 0.0, "file": None}
+    assert len(list((folder / "some").iterdir())) == 4
 
 
 def test_a_recipe_that_diverges_keeps_its_last_picture(folder: Path, pellucid: Call) -> None:
@@ -184,6 +194,11 @@ def test_a_recipe_that_diverges_keeps_its_last_picture(folder: Path, pellucid: C
         (["mixed3a:5", "--prior", "terrarium", "--tries", "1"], 2, "leave out --tries or --prior"),
         (["mixed3a:5", "--prior", "nowhere.safetensors"], 2, "there is no file nowhere.safetensors"),
         (["mixed3a:5", "--prior", "broken.jpg"], 1, "broken.jpg is no safetensors file"),
+        (["mixed3a:5", "-mixed3b:7"], 2, "'-mixed3b:7' begins like an option; put the units last, behind --, as in: -- -mixed3b:7"),
+        (["-head:7"], 2, "put the units last, behind --, as in: -- -head:7"),
+        (["mixed3a:5", "-q:1", "--stpes", "3"], 2, "put the units last, behind --, as in: -- -q:1"),
+        (["mixed3a:5", "--stpes", "3", "-q:1"], 2, "--stpes"),
+        (["mixed3a:5", "-q"], 2, "-q"),
         (["mixed3a:5", "--strength", "0.5"], 2, "--strength: 0.5 of no prior; give --prior too"),
         (["mixed3a:5", "--quality"], 2, "--quality: there are no pictures to compare with; give --images"),
         (["mixed3a:5", "--images", "scenes"], 2, "--images: nothing looks at scenes; add --quality"),

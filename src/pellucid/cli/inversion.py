@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pellucid.cli.options import Verb, a_path, common_options, load_model, load_photo, model_options, output_options
 from pellucid.cli.output import file_name, progress_bars, report, rescued
+
+if TYPE_CHECKING:
+    from pellucid.vis.recipes.invert import Caricature, Inversion
 
 layers_option = click.option("--layers", multiple=True, help="One or more layers; by default those that span the network.")
 
@@ -55,11 +59,8 @@ def invert(
             seed=seed,
             progress=lambda done, total: progress("invert", done, total),
         )
-    rows = []
-    for each in made:
-        said = f"{each.layer} recovered {each.recovered[each.layer]:.2f}, similarity {each.similarity:.2f}"
-        rows.append((output / f"{file_name(f'{image.stem}-invert-{each.layer}')}.png", each.rendering, each.facts(), said))
-    report(rows, as_json)
+    said = [f"recovered {each.recovered[each.layer]:.2f}, similarity {each.similarity:.2f}" for each in made]
+    _report(made, said, output, f"{image.stem}-invert", as_json)
 
 
 @click.command(cls=Verb)
@@ -104,8 +105,12 @@ def caricature(
             seed=seed,
             progress=lambda done, total: progress("caricature", done, total),
         )
-    rows = []
-    for each in made:
-        said = f"{each.layer} cosine {each.cosine:.2f}, gain {each.gain:.3g}"
-        rows.append((output / f"{file_name(f'{image.stem}-caricature-{each.layer}')}.png", each.rendering, each.facts(), said))
-    report(rows, as_json)
+    said = [f"cosine {each.cosine:.2f}, gain {each.gain:.3g}" for each in made]
+    _report(made, said, output, f"{image.stem}-caricature", as_json)
+
+
+def _report(made: Sequence[Inversion | Caricature], said: Sequence[str], output: Path, name: str, as_json: bool) -> None:
+    """Save the picture of each layer under its name, and print what is known of it."""
+    paths = [output / f"{file_name(f'{name}-{each.layer}')}.png" for each in made]
+    lines = [f"{each.layer} {line}" for each, line in zip(made, said, strict=True)]
+    report([(path, each.rendering, each.facts(), line) for path, each, line in zip(paths, made, lines, strict=True)], as_json)

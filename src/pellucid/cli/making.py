@@ -51,6 +51,7 @@ class Order:
         """Pictures of each unit that want to differ."""
         from pellucid.vis import Diverged
         from pellucid.vis.recipes.facets import diverse
+        from pellucid.vis.recipes.measures import SilentUnitError
 
         settings = {"size": size, "steps": self.steps, "method": method, "seed": self.seed}
         for index, unit in enumerate(self.units):
@@ -60,6 +61,10 @@ class Order:
 
             try:
                 made = diverse(self.model, unit, count, progress=heard, **settings)
+            except SilentUnitError as failure:
+                for place in range(index * count, (index + 1) * count):
+                    album.add(place, failure.single, failure.single.score)
+                continue
             except Diverged as failure:
                 album.add_last(index * count + failure.index, failure)
                 raise album.error(failure) from failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
 
 
 class Verb(click.Command):
-    """A command whose repeatable options also take several values at once: `--layers conv1 conv2`."""
+    """A command whose repeatable options also take several values at once, `--layers conv1 conv2`; it knows units with a minus."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         many = {name for each in self.params if isinstance(each, click.Option) and each.multiple for name in each.opts}
-        return super().parse_args(ctx, _spread(args, many))
+        try:
+            return super().parse_args(ctx, _spread(args, many))
+        except click.NoSuchOption as error:
+            units = [each for each in args if re.match("-[^-].*:", each) and error.option_name[1] in each]
+            if units and not error.option_name.startswith("--"):
+                raise click.UsageError(
+                    f"{units[0]!r} begins like an option; put the units last, behind --, as in: -- {units[0]}", ctx
+                ) from error
+            raise
 
 
 def _spread(args: Sequence[str], many: set[str]) -> list[str]:

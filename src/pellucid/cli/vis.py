@@ -70,6 +70,7 @@ def render(
     pellucid render terrarium mixed4a:7 mixed4b:12 "class:fireboat" -o pictures
     pellucid render terrarium mixed3b:5 -o pictures --diverse 4 --negative
     pellucid render terrarium mixed3b:5 -o pictures --quality --images terrarium:360
+    pellucid render terrarium -o pictures -- -mixed3b:5
     """
     from pellucid.data.stream import open_stream
 

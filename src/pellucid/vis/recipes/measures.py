@@ -20,6 +20,18 @@ from pellucid.vis.rendering import Rendering
 BATCH = 32
 
 
+class SilentUnitError(UsageError):
+    """A unit answered nothing at any step, so that there is nothing to show.
+
+    Attributes:
+        single: what became of its optimum.
+    """
+
+    def __init__(self, single: Rendering) -> None:
+        super().__init__(f"{single.objective} answers no more to its own picture than to noise, nothing at all; give another unit")
+        self.single = single
+
+
 def one(unit: str | Objective, model: Model) -> Objective:
     """The objective of a unit, which speaks about single pictures.
 
@@ -74,10 +86,13 @@ def gained(single: Rendering) -> float:
     """How far a unit's optimum lies above the noise it began with: what weights, losses and shares are measured in.
 
     Raises:
-        UsageError: the unit answers no more to its own picture than to noise.
+        SilentUnitError: the unit answered nothing at any step.
+        UsageError: it answers no more to its own picture than to noise.
     """
     gain = single.score - single.history[0]
-    if single.silent or not gain > 0:
+    if single.silent:
+        raise SilentUnitError(single)
+    if not gain > 0:
         raise UsageError(f"{single.objective} answers no more to its own picture than to noise; give another unit")
     return gain
 
