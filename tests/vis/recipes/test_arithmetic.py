@@ -59,6 +59,21 @@ def test_saturation_is_hsv_chroma() -> None:
     assert saturation(image) == pytest.approx(sum(pixels) / len(pixels))
 
 
+def test_a_black_and_white_unit_takes_the_colours_from_the_others() -> None:
+    """The channels of mixed3a whose pictures are the least and the most colourful, each with every sixteenth one of mixed3b."""
+    alone = render(network(), [f"mixed3a:{index}" for index in range(96)], size=48, steps=32)
+    colours = {saturation(each.image): f"mixed3a:{index}" for index, each in enumerate(alone) if not each.silent}
+    made = arithmetic(
+        network(), [f"mixed3b:{k}" for k in range(0, 128, 16)], [colours[min(colours)], colours[max(colours)]], size=64
+    )
+    rows = [saturation(each.image) for each in made.rows]
+    grey, bright = (torch.tensor([saturation(row[k].image) for row in made.joint]) for k in range(2))
+    assert bool((grey < torch.tensor(rows)).all()) and bool((grey < bright).all())
+    assert float(grey.mean()) < 0.75 * sum(rows) / len(rows)
+    both = [min(row[0], column[0]) for row, column in zip(made.row_shares, made.column_shares, strict=True)]
+    assert sum(share > 0.5 for share in both) >= 7  # not with mixed3b:32, in whose picture there is no room for it
+
+
 def test_bad_input() -> None:
     with pytest.raises(UsageError, match="one unit or more each"):
         arithmetic(network(), [], COLUMNS)

@@ -10,34 +10,30 @@ import torch
 from tests.vis.recipes.scenes import network
 from torch import Tensor, nn
 
+from pellucid.arrays import to_image
 from pellucid.errors import NotFoundError, UsageError
 from pellucid.models import Model, capture, load
+from pellucid.terrarium.world import draw
 from pellucid.vis.recipes.directions import basis_against_random, bootstrap, coherence, purity, rotated
 
 
-def colours() -> Model:
-    """Twelve channels, each of which answers to one colour; a network whose basis means something by construction."""
-    network = nn.Sequential(nn.Conv2d(3, 12, 3), nn.ReLU(), *head(12))
+def patterns() -> tuple[Model, Tensor, Tensor]:
+    """A network of 128 channels with one pattern each, and pictures of sixteen patterns, of which the strongest is the label."""
     generator = torch.Generator().manual_seed(3)
-    weights = PALETTE - 0.5
-    network[0].weight.data = (weights / weights.norm(dim=1, keepdim=True))[:, :, None, None].expand(12, 3, 3, 3) / 9
-    network[0].bias.data = -0.2 + 0.01 * torch.rand(12, generator=generator)
-    return load(network, size=12)
+    convolution = nn.Conv2d(3, 128, 12, padding=1, padding_mode="circular")
+    each = rotated(3 * 12 * 12, 128, generator)
+    assert convolution.bias is not None
+    convolution.weight.data, convolution.bias.data = each.view(128, 3, 12, 12), -each.sum(1) / 2
+    labels = torch.arange(128).repeat(8)
+    strength = torch.rand(len(labels), 128, generator=generator).argsort(1).lt(15).float()
+    strength[torch.arange(len(labels)), labels] = 2
+    images = (0.5 + 0.5 * strength @ each).clamp(0, 1).view(-1, 3, 12, 12)
+    return load(nn.Sequential(convolution, nn.ReLU(), *head(128)), size=12), images, labels
 
 
 def head(channels: int) -> tuple[nn.Module, ...]:
     """What makes a classifier of maps, whose weights do not matter."""
     return nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2)
-
-
-PALETTE = torch.rand(12, 3, generator=torch.Generator().manual_seed(1))
-
-
-def painted(each: int = 8) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(2)
-    labels = torch.arange(12).repeat(each)
-    noise = 0.05 * torch.randn(len(labels), 3, 12, 12, generator=generator)
-    return (PALETTE[labels][:, :, None, None] + noise).clamp(0, 1), labels
 
 
 def test_rotations_keep_lengths_and_angles() -> None:
@@ -71,12 +67,19 @@ def test_bootstrap_is_the_normal_interval_of_many() -> None:
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_basis_that_means_something_beats_random_directions(labelled: bool) -> None:
-    images, labels = painted()
-    found = basis_against_random(colours(), "1", images, labels=labels if labelled else None, count=60, top=6)
+    model, images, labels = patterns()
+    found = basis_against_random(model, "1", images, labels=labels if labelled else None, count=128, top=6)
     assert found.score == ("purity" if labelled else "coherence")
-    assert len(found.channel_scores) == len(found.channels) <= 12 and len(found.direction_scores) == 60
+    assert len(found.channel_scores) == len(found.channels) == len(found.direction_scores) == 128
     assert 0 < found.interval[0] < found.difference < found.interval[1]
     assert json.loads(json.dumps(found.facts()))["difference"] == pytest.approx(found.difference)
+
+
+def test_channels_of_the_terrarium_are_clearer_than_directions_to_the_judge() -> None:
+    images = torch.stack([to_image(draw(index, seed=5, masks=False).picture) for index in range(216)])
+    found = basis_against_random(network(), "mixed4a", images, judge=load("terrarium:judge"), count=128)
+    assert min(len(found.channels), len(found.direction_scores)) >= 100
+    assert 0.02 < found.interval[0] < found.difference < found.interval[1]
 
 
 def test_top_examples_are_those_of_the_highest_position() -> None:
