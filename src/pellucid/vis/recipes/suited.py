@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid.errors import UsageError
-from pellucid.models.model import OUTPUT, Layer, Model
+from pellucid.models.model import Layer, Model
 from pellucid.vis.objectives import IMAGE, Objective
 from pellucid.vis.render import natural_size
 
@@ -103,8 +103,6 @@ def _deepest(model: Model, layers: Sequence[Layer]) -> str:
 
 def _before(model: Model, layer: Layer, own: Layer) -> bool:
     """Whether a layer comes before a unit's own: it is no part of that, and sees less."""
-    if own.name == OUTPUT:
-        return True
-    order, fields = list(model.layers), (layer.receptive_field, own.receptive_field)
+    fields = layer.receptive_field, own.receptive_field
     less = fields[0] is None or fields[1] is None or fields[0].size < fields[1].size
-    return order.index(layer.name) < order.index(own.name) and not layer.name.startswith(f"{own.name}.") and less
+    return model.depth(layer.name) < model.depth(own.name) and not layer.name.startswith(f"{own.name}.") and less
