@@ -10,7 +10,10 @@ import torch
 from pellucid.data.stream import open_stream
 from pellucid.errors import PellucidError, UsageError
 from pellucid.figures.make import FIGURES, make_figures
+from pellucid.figures.measures import falling
+from pellucid.figures.naive import RATES
 from pellucid.figures.page import Cell, Figure, Table, cell, write_page
+from pellucid.figures.sliders import PARTS
 from pellucid.figures.studio import Studio, open_studio
 from pellucid.models import load
 
@@ -55,6 +58,12 @@ def test_every_figure_is_made_and_says_what_was_measured(tmp_path: Path) -> None
     assert found["naive"].holds and found["filters"].holds and found["descent"].holds
     fine = found["penalties"].numbers
     assert fine["fine, blur × 4"] < fine["fine, blur × 0"]
+    for name in ("L1", "L2"):
+        sizes = [fine[f"size, {name} × {part:g}"] for part in PARTS]
+        assert falling(sizes) and sizes[-1] < 0.9 * sizes[0]
+    peaks = found["preconditioning"].numbers
+    for rate in RATES:
+        assert peaks[f"peaks, robust, rate {rate:g}"] < peaks[f"peaks, neither, rate {rate:g}"]
 
 
 def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:

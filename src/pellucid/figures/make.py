@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pellucid.data.stream import Stream
 from pellucid.errors import UsageError
-from pellucid.figures import combine, examples, growth, naive, regularisation, sliders
+from pellucid.figures import combine, examples, growth, naive, regularisation, sampling, sliders
 from pellucid.figures.page import Figure, write_page
 from pellucid.figures.studio import Studio, open_studio
 from pellucid.models.model import Model
@@ -25,13 +25,13 @@ FIGURES: Sequence[Callable[[Studio], Figure]] = (
     combine.sums,
     combine.between,
     naive.failure,
-    naive.checkerboards,
+    sampling.checkerboards,
     regularisation.spectrum,
     sliders.penalties,
     sliders.robustness,
     sliders.filters,
     sliders.weights,
-    sliders.remedies,
+    sampling.remedies,
     naive.descent,
     naive.preconditioning,
 )

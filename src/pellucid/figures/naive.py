@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean as mean
 
@@ -14,13 +13,13 @@ from pellucid.figures.measures import fine_share, lattice_share
 from pellucid.figures.page import Figure, Table, cell, signed
 from pellucid.figures.studio import NAIVE, Studio
 from pellucid.models.capture import capture, prepared
-from pellucid.models.layer_gradients import layer_gradients
 from pellucid.vis.methods import Method, natural_fourier
 from pellucid.vis.objectives import logit, probability
 from pellucid.vis.params.colour import mixing
 from pellucid.vis.params.spectrum import amplitudes, copies
 
 RATES = (0.01, 0.05, 0.25)
+SAID = ("with neither", "decorrelated", "robust", "with both")
 
 
 def failure(studio: Studio) -> Figure:
@@ -62,33 +61,6 @@ def failure(studio: Studio) -> Figure:
             ),
         ],
         source="Olah et al. 2017, The Enemy of Feature Visualization",
-    )
-
-
-def checkerboards(studio: Studio) -> Figure:
-    """The gradient of a deep unit at the picture and at the layers on the way."""
-    model, target = studio.model, studio.units(studio.layers[2], 4)[0]
-    names, reads = _way(studio), sorted(target.layers)
-    pixels, found = layer_gradients(model, studio.photos[:8], target, reads=reads, layers=names)
-    found = {"picture": pixels} | found
-    deepest = min(model.layer(name).height for name in reads)
-    periods = {name: round(each.shape[2] / deepest) for name, each in found.items()}
-    peaks = {name: float(lattice_share(found[name], period).mean()) for name, period in periods.items() if period >= 2}
-    texts = {name: f"{peaks[name]:.3g}-fold peaks" for name in peaks}
-    row = [cell(signed(each[0].mean(0, keepdim=True)), texts.get(name, "")) for name, each in found.items()]
-    strongest = max(peaks.values(), default=float("nan"))
-    said = ", ".join(f"{value:.3g} at {name}" for name, value in peaks.items())
-    return Figure(
-        key="checkerboards",
-        title="Checkerboards in the gradient",
-        claim="Every strided convolution or pool adds a pattern of its period to the gradient on its way back.",
-        measured=f"power at the multiples of the stride against that beside them: {said}."
-        if peaks
-        else "there is no stride between the picture and the unit.",
-        holds=None if not peaks else strongest > 2,
-        numbers={f"peaks at {name}": value for name, value in peaks.items()},
-        tables=[Table(list(found), [(f"gradient of {target.name}", row)])],
-        source="Olah et al. 2017, The Enemy of Feature Visualization; Odena et al. 2016",
     )
 
 
@@ -150,16 +122,20 @@ def preconditioning(studio: Studio) -> Figure:
         "robust": Method(parameterization=NAIVE.parameterization),
         "both": Method(),
     }
-    rows, fine, kept, scores = [], {}, {}, {}
+    first = next(iter(studio.model.layers.values()))
+    period = min(max(2, round(studio.model.size[0] / first.height)), 16)  # of the first stride, which the picture itself shows
+    rows, fine, kept, scores, peaks = [], {}, {}, {}, {}
     for name, method in corners.items():
         for rate in RATES:
             made = studio.render(units, method=replace(method, learning_rate=(rate, rate)))
             images = torch.stack([each.image for each in made])
             fine[name, rate] = float(fine_share(images).mean())
+            peaks[name, rate] = float(lattice_share(images, period).mean())
             kept[name, rate] = mean([studio.kept(unit, image) for unit, image in zip(units, images, strict=True)])
             scores[name, rate] = mean([each.score for each in made])
             rows.append((f"{name}, rate {rate:g}", [cell(image) for image in images]))
     average = {name: mean([fine[name, rate] for rate in RATES]) for name in corners}
+    fold = {name: mean([peaks[name, rate] for rate in RATES]) for name in corners}
     best = {name: max(scores[name, rate] for rate in RATES) for name in corners}
     return Figure(
         key="preconditioning",
@@ -167,17 +143,14 @@ def preconditioning(studio: Studio) -> Figure:
         claim="Decorrelation gets further in as many steps and lowers high frequencies by itself; robustness helps more.",
         measured=f"best score without transforms {best['neither']:.3g} in pixels and {best['decorrelated']:.3g} decorrelated; "
         f"finer than four pixels: {average['neither']:.0%} with neither, {average['decorrelated']:.0%} decorrelated, "
-        f"{average['robust']:.0%} robust, {average['both']:.0%} with both.",
+        f"{average['robust']:.0%} robust, {average['both']:.0%} with both; peaks of the first stride: "
+        + ", ".join(f"{fold[name]:.3g}-fold {said}" for name, said in zip(corners, SAID, strict=True))
+        + ".",
         holds=best["decorrelated"] > best["neither"] and average["robust"] < average["decorrelated"] < average["neither"],
         numbers={f"fine, {name}, rate {rate:g}": value for (name, rate), value in fine.items()}
         | {f"kept, {name}, rate {rate:g}": value for (name, rate), value in kept.items()}
-        | {f"score, {name}, rate {rate:g}": value for (name, rate), value in scores.items()},
+        | {f"score, {name}, rate {rate:g}": value for (name, rate), value in scores.items()}
+        | {f"peaks, {name}, rate {rate:g}": value for (name, rate), value in peaks.items()},
         tables=[Table([unit.name for unit in units], rows)],
         source="Olah et al. 2017, Preconditioning and Parameterization",
     )
-
-
-def _way(studio: Studio) -> Sequence[str]:
-    """The low and middle layers, and the first one, where gradients are looked at."""
-    first = next(iter(studio.model.layers))
-    return list(dict.fromkeys([first, *studio.layers[:2]]))

@@ -15,7 +15,7 @@ from pellucid.figures.page import Figure, Table, cell
 from pellucid.figures.studio import NAIVE, Studio
 from pellucid.vis.filters import bilateral, gaussian_blur
 from pellucid.vis.methods import Method, natural_fourier
-from pellucid.vis.objectives import Objective, blur_residual, l1, total_variation
+from pellucid.vis.objectives import Objective, blur_residual, l1, l2, total_variation
 from pellucid.vis.params import pixel
 from pellucid.vis.transforms import robust, warp
 
@@ -29,23 +29,30 @@ class Row:
 
     name: str
     images: Float[Tensor, "n c h w"]
+    scores: Sequence[float]
     fine: float  # share of the variance finer than four pixels
     score: float  # mean, as a share of that of the first setting
     kept: float  # mean share that held-out changes leave
+    size: float  # root mean square distance from grey
 
 
 def made(studio: Studio, units: Sequence[Objective], methods: dict[str, Method]) -> list[Row]:
     """A row of pictures for each method."""
     rows: list[Row] = []
-    first: list[float] = []
     for name, method in methods.items():
-        renderings = studio.render(units, method=method)
-        images, scores = torch.stack([each.image for each in renderings]), [each.score for each in renderings]
-        first = scores if not rows else first
-        kept = mean([studio.kept(unit, image) for unit, image in zip(units, images, strict=True)])
-        share = mean([score / start for score, start in zip(scores, first, strict=True)])
-        rows.append(Row(name, images, float(fine_share(images).mean()), share, kept))
+        images = torch.stack([each.image for each in studio.render(units, method=method)])
+        rows.append(row(studio, units, name, images, rows[0] if rows else None))
     return rows
+
+
+def row(studio: Studio, units: Sequence[Objective], name: str, images: Float[Tensor, "n c h w"], first: Row | None) -> Row:
+    """What pictures of some units are like, beside those of the first row."""
+    pairs = list(zip(units, images, strict=True))
+    scores = [float(studio.scores(unit, image[None])) for unit, image in pairs]
+    share = mean([score / start for score, start in zip(scores, scores if first is None else first.scores, strict=True)])
+    kept = mean([studio.kept(unit, image) for unit, image in pairs])
+    size = mean([float(each) for each in (images - 0.5).square().mean((1, 2, 3)).sqrt()])
+    return Row(name, images, scores, float(fine_share(images).mean()), share, kept, size)
 
 
 def table(units: Sequence[Objective], rows: Sequence[Row], title: str = "") -> Table:
@@ -59,14 +66,14 @@ def table(units: Sequence[Objective], rows: Sequence[Row], title: str = "") -> T
 
 
 def numbers(rows: Sequence[Row]) -> dict[str, float]:
-    return {f"{what}, {row.name}": getattr(row, what) for row in rows for what in ("fine", "score", "kept")}
+    return {f"{what}, {row.name}": getattr(row, what) for row in rows for what in ("fine", "score", "kept", "size")}
 
 
 def penalties(studio: Studio) -> Figure:
-    """L1, total variation and blur as penalties on plain pixels."""
+    """L1, L2, total variation and blur as penalties on plain pixels."""
     units = studio.units(studio.layers[1], UNITS)
     gain = mean([float(studio.real(unit).max()) for unit in units])
-    kinds = {"L1": l1(), "total variation": total_variation(), "blur": blur_residual()}
+    kinds = {"L1": l1(), "L2": l2(), "total variation": total_variation(), "blur": blur_residual()}
     found: dict[str, list[Row]] = {}
     for name, penalty in kinds.items():
         unit_cost = gain / studio.typical(penalty)
@@ -81,16 +88,19 @@ def penalties(studio: Studio) -> Figure:
         found[name] = made(studio, units, methods)
     fine = {name: [row.fine for row in rows] for name, rows in found.items()}
     lower = [name for name in ("total variation", "blur") if fine[name][-1] < fine[name][0]]
-    shrinking = falling([row.score for row in found["L1"]])
+    shrinking = [name for name in ("L1", "L2") if falling([row.size for row in found[name]])]
+    costly = [name for name in ("L1", "L2") if falling([row.score for row in found[name]])]
     return Figure(
         key="penalties",
         title="Frequency penalties",
-        claim="Penalties on variation and sharpness lower high frequencies, one on size lowers the objective.",
+        claim="Penalties on variation and sharpness lower high frequencies, one on size lowers size and objective.",
         measured="; ".join(
             f"{name}: from {values[0]:.0%} to {values[-1]:.0%} finer than four pixels" for name, values in fine.items()
         )
-        + f"; the objective {'falls at every step of' if shrinking else 'does not fall steadily with'} L1.",
-        holds=len(lower) == 2,
+        + f"; the size falls at every step of {' and '.join(shrinking) or 'none'}, "
+        f"the objective at every step of {' and '.join(costly) or 'none'}, "
+        f"in the end to {found['L1'][-1].score:.0%} with L1 and {found['L2'][-1].score:.0%} with L2.",
+        holds=len(lower) == len(shrinking) == 2 and all(found[name][-1].score < 1 for name in ("L1", "L2")),
         numbers={key: value for rows in found.values() for key, value in numbers(rows).items()},
         tables=[table(units, rows, name) for name, rows in found.items()],
         source="Olah et al. 2017, The Spectrum of Regularization; Mahendran and Vedaldi 2015",
@@ -183,33 +193,4 @@ def weights(studio: Studio) -> Figure:
         numbers=numbers(rows),
         tables=[table(units, rows)],
         source="Olah et al. 2017, footnote",
-    )
-
-
-def remedies(studio: Studio) -> Figure:
-    """All remedies for high frequencies on one scale."""
-    units = studio.units(studio.layers[1], UNITS)
-    plain, stack = NAIVE.parameterization, (robust(studio.model.size),)
-
-    def blurred(images: Tensor, progress: float) -> Tensor:
-        return gaussian_blur(images, 0.6)
-
-    methods = {
-        "none": NAIVE,
-        "low-pass: picture blurred each step": Method(parameterization=plain, transforms=(), picture_filter=blurred),
-        "low-pass: frequencies preconditioned": Method(parameterization=natural_fourier(studio.model), transforms=()),
-        "moving camera: robustness": Method(parameterization=plain, transforms=stack),
-        "moving camera and preconditioning": Method(),
-    }
-    rows = made(studio, units, methods)
-    fine = {row.name: row.fine for row in rows}
-    return Figure(
-        key="remedies",
-        title="Remedies side by side",
-        claim="As in sampling, aliasing has three remedies: low-pass filters, finer sampling, and moving the camera.",
-        measured="finer than four pixels: " + "; ".join(f"{name} {value:.1%}" for name, value in fine.items()) + ".",
-        holds=all(value < fine["none"] for name, value in fine.items() if name != "none"),
-        numbers=numbers(rows),
-        tables=[table(units, rows)],
-        source="Olah et al. 2017, The Enemy of Feature Visualization",
     )
