@@ -18,8 +18,10 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from pellucid.analysis.examples import TopExamples, top_examples
+from pellucid.analysis.histogram import Histograms, histogram
 from pellucid.analysis.quality import quality, reference
 from pellucid.analysis.reduce import layout, trustworthiness
+from pellucid.analysis.spectrum import Bucket, falls_below_zero, spectrum
 from pellucid.arrays import to_image
 from pellucid.atlas.grid import Level, whitening
 from pellucid.atlas.grid import levels as make_levels
@@ -41,6 +43,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 SAMPLES = 8_000  # an atlas of fewer has gaps; pictures that are fewer give several positions each
 PER_CELL = 10  # samples that a cell of the finest grid has in the mean
 JUDGED = 800  # pictures at most that optimised ones are compared with
+BUCKET = 4  # pictures from each part of a unit's spectrum
 CHUNK, ICONS = 8, 32  # pictures and icons optimised together, and lost at most when the build is killed
 
 
@@ -179,46 +182,63 @@ class _Builder:
             self.run.folder / "store",
             positions=plan.positions,
             seed=plan.seed,
-            observers=[TopExamples(plan.examples)],
+            observers=[TopExamples(plan.examples), TopExamples(plan.examples, least=True), Histograms()],
             progress=self.stage("activations"),
         )
 
     def findings(self, layer: Layer, store: Store) -> Findings:
+        parts = spectrum(store, layer.name, BUCKET, seed=self.plan.seed)
         return Findings(
             layer=layer,
-            units=self.units(layer),
+            units=self.units(layer, parts),
             examples=top_examples(store, layer.name, self.plan.examples),
+            spectrum=parts,
+            histogram=histogram(store, layer.name),
             atlas=self.atlas(layer, store),
         )
 
-    def units(self, layer: Layer) -> list[UnitFinding]:
+    def units(self, layer: Layer, parts: Sequence[Bucket]) -> list[UnitFinding]:
         folder = self.run.folder / "units" / folder_name(self.plan.layers, layer.name)
         channels = spread(layer.channels, self.plan.units)
-        files = [folder / f"{channel}.png" for channel in channels]
-
-        def work(some: Sequence[int], start: int) -> list[dict[str, Any]]:
-            names = [f"{layer.name}:{channel}" for channel in some]
-            made = render(self.model, names, steps=self.plan.steps, seeds=self.plan.seed, batch=CHUNK, autocast=self.plan.bfloat16)
-            for channel, each in zip(some, made, strict=True):
-                each.save(folder / f"{channel}.png")
-            return [{name: getattr(each, name) for name in ("score", "history", "silent", "settings")} for each in made]
-
-        records = in_parts(folder, channels, work, size=CHUNK, progress=self.stage(f"pictures of {layer.name}"))
-        units = {f"{layer.name}:{each}": file for each, file in zip(channels, files, strict=True)}
-        found = self.quality(folder / "quality.json", layer, units)
+        names = [f"{layer.name}:{channel}" for channel in channels]
+        records = self.pictures(folder, names, self.stage(f"pictures of {layer.name}"))
+        files = dict(zip(names, (folder / each["file"] for each in records), strict=True))
+        negatives = self.negatives(folder / "negative", layer, [each for each in channels if falls_below_zero(parts, each)])
+        found = self.quality(folder / "quality.json", layer, files)
         return [
             UnitFinding(
                 name=name,
                 channel=channel,
-                file=units[name],
+                file=files[name],
                 score=each["score"],
                 history=each["history"],
                 silent=each["silent"],
                 quality=[] if each["silent"] else found[name],
                 settings=_line(each),
+                negative=negatives.get(channel),
             )
-            for name, channel, each in zip(units, channels, records, strict=True)
+            for name, channel, each in zip(names, channels, records, strict=True)
         ]
+
+    def negatives(self, folder: Path, layer: Layer, channels: Sequence[int]) -> dict[int, Path]:
+        """For channels that answer below zero the pictures that they answer least."""
+        names = [f"-{layer.name}:{channel}" for channel in channels]
+        records = self.pictures(folder, names, self.stage(f"least of {layer.name}"))
+        return {channel: folder / each["file"] for channel, each in zip(channels, records, strict=True) if not each["silent"]}
+
+    def pictures(self, folder: Path, names: Sequence[str], report: Callable[[int, int], None]) -> list[dict[str, Any]]:
+        """What became of each unit's picture, and its file in the folder."""
+
+        def work(some: Sequence[str], start: int) -> list[dict[str, Any]]:
+            plan = self.plan
+            made = render(self.model, some, steps=plan.steps, seeds=plan.seed, batch=CHUNK, autocast=plan.bfloat16)
+            files = [f"{name.rsplit(':', 1)[1]}.png" for name in some]
+            for file, each in zip(files, made, strict=True):
+                each.save(folder / file)
+            facts = ("score", "history", "silent", "settings")
+            return [{"file": file} | {name: getattr(each, name) for name in facts} for file, each in zip(files, made, strict=True)]
+
+        return in_parts(folder, names, work, size=CHUNK, progress=report)
 
     def quality(self, file: Path, layer: Layer, units: Mapping[str, Path]) -> dict[str, list[str]]:
         """What the panel says of each unit's picture, in sentences."""

@@ -14,7 +14,7 @@ import types
 import typing
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,35 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Bucket:
+    """A part of a unit's spectrum that holds something."""
+
+    name: str  # minimum, negative, zero or positive
+    share: float | None  # of the activations, in the parts between the ends
+    examples: list[Example]  # from the lowest value
+
+
+@dataclass(frozen=True)
+class Bars:
+    """How often a unit gives which activation: bars of one width between two values."""
+
+    low: float
+    high: float
+    shares: list[float]
+
+
+@dataclass(frozen=True)
 class Unit:
     name: str  # layer:channel
     channel: int
     picture: str  # path of the optimised picture
+    negative: str | None  # path of the picture optimised to be answered least; none where nothing is answered below zero
     score: float  # of the optimised picture, by its own objective
     silent: bool  # the optimisation never moved it: nothing to see
     history: list[float]
     examples: list[Example]  # best first
+    spectrum: list[Bucket]  # from the lowest; what excites the unit most stands in examples
+    bars: Bars
     quality: list[str]  # sentences for people that begin with a word and a colon; none of a silent unit
     settings: str  # one line for people
 

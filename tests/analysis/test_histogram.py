@@ -77,6 +77,22 @@ def test_a_constant_channel_has_its_value_everywhere() -> None:
         assert np.abs(found.quantile(share) - 5).max() <= 5 / 8
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 30), st.integers(0, 99), st.integers(1, 12), st.booleans())
+def test_bars_are_the_counts_over_the_range(count: int, seed: int, bars: int, rectified: bool) -> None:
+    maps = drawn(count, seed)
+    maps = maps.relu() if rectified else maps
+    low, high, shares = counted(maps).bars(bars)
+    assert shares.shape == (3, bars) and np.allclose(shares.sum(1), 1)
+    for channel in range(3):
+        values = maps[:, channel].flatten().double().numpy()
+        assert low[channel] <= values.min() and values.max() <= high[channel]
+        places = np.linspace(low[channel], high[channel], bars + 1)
+        for place, share in zip(places[1:-1], shares[channel].cumsum()[:-1], strict=True):
+            slack = abs(place) / 8 + 2**-13  # a bin may lie on both sides of an edge
+            assert (values < place - slack).mean() - 1e-9 <= share <= (values <= place + slack).mean() + 1e-9
+
+
 def test_what_is_kept_does_not_grow_with_the_pictures() -> None:
     sizes = []
     for count in (10, 400):
@@ -95,5 +111,8 @@ def test_an_empty_part_adds_nothing_and_an_empty_collection_has_no_quantiles() -
     assert not empty.counts.any()
     with pytest.raises(UsageError, match="no activation was counted"):
         empty.quantile(0.5)
+    assert not empty.bars(4)[2].any()
+    with pytest.raises(UsageError, match="count=0"):
+        empty.bars(0)
     with pytest.raises(UsageError, match=r"share must be from 0 to 1, not 1.5"):
         counted(drawn(1, 0)).quantile(1.5)

@@ -14,6 +14,8 @@ from pellucid.schema import (
     VERSION,
     AtlasCard,
     AtlasLevel,
+    Bars,
+    Bucket,
     Cell,
     ClassValue,
     DatasetCard,
@@ -136,14 +138,20 @@ def _unit(key: str, name: str, i: int) -> Unit:
     silent = i == SILENT
     names = [EVIL_FILE, *(f"fish/n0144{j}_tench.jpg" for j in range(8))]
     spots = [Example(j, names[j], CLASSES[-1 - j], 9.5 - j, j, j, [0.1, 0.05 * j, 0.5, 0.05 * j + 0.4]) for j in range(9)]
+    below = [Bucket("minimum", None, spots[:2]), Bucket("negative", 0.2, spots[2:4])] if i == 1 else []
+    between = [Bucket("zero", 0.7, spots[4:6]), Bucket("positive", 0.1, spots[6:8])]
+    shares = [0.5 ** (abs(k - 6) + 1) for k in range(40)]
     return Unit(
         name=f"{name}:{2 * i}",
         channel=2 * i,  # not every channel has a picture
         picture=f"units/{key}/{i}.png",
+        negative=f"units/{key}/0.png" if i == 1 else None,
         score=0.0 if silent else 3 + (i * 7 % 11) * 1.37,
         silent=silent,
         history=[0.0] * 9 if silent else [12 * (1 - math.exp(-t / 4)) + math.sin(t * i) for t in range(17)],
         examples=[] if i == 5 else spots,
+        spectrum=[] if i == 5 else below + between,
+        bars=Bars(-1.5, 9.5, shares),
         quality=[] if silent else ["Worked: 3.2 times as far as the best real picture.", "Robust: 80% left."],
         settings="256 steps of Adam at 0.05, Fourier parameterization, 160 px, seed 0",
     )

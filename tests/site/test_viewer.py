@@ -156,8 +156,8 @@ def test_names_are_text_and_nothing_else(visit: Open) -> None:
     assert page.locator(".skipped li span").first.text_content() == EVIL_REASON
     assert page.locator("dd", has_text="terrarium <b>v1</b>").count() == 1
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/unit/4")
-    assert page.locator(".stage .file").text_content() == EVIL_FILE
-    assert page.locator(".stage b").text_content() == EVIL_CLASS
+    assert page.locator(".stage .file").first.text_content() == EVIL_FILE
+    assert page.locator(".stage b").first.text_content() == EVIL_CLASS
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/atlas")
     expect_atlas(page, 12)
     page.fill("#class-search", EVIL_CLASS)
@@ -264,21 +264,57 @@ def test_the_score_shows_on_hover_and_focus(visit: Open) -> None:
 
 def test_a_unit_shows_where_its_examples_were_found(visit: Open) -> None:
     page = visit("#/layer/mixed4a/unit/4")
-    box = page.locator(".whole .box")
+    section = page.locator("section[aria-labelledby=examples]")
+    box = section.locator(".whole .box")
 
     def place() -> list[float]:
-        inner, frame = box.bounding_box(), page.locator(".whole").bounding_box()
+        inner, frame = box.bounding_box(), section.locator(".whole").bounding_box()
         return [round((inner["y"] - frame["y"]) / frame["height"], 2), round((inner["x"] - frame["x"]) / frame["width"], 2)]
 
     assert place() == [0.1, 0.0]
-    page.locator(".crops button").nth(4).hover()
+    section.locator(".crops button").nth(4).hover()
     assert place() == [0.1, 0.2]
-    assert "fish/n01443_tench.jpg" in page.locator(".stage").inner_text()
-    page.locator(".crops button").nth(6).focus()
+    assert "fish/n01443_tench.jpg" in section.locator(".stage").inner_text()
+    section.locator(".crops button").nth(6).focus()
     assert place() == [0.1, 0.3]
-    assert page.locator(".crops button[aria-pressed=true]").count() == 1
+    assert section.locator(".crops button[aria-pressed=true]").count() == 1
     assert "256 steps of Adam" in page.locator(".made").inner_text()
     assert page.get_by_role("img", name=re.compile("Score while painting: from 0 to")).count() == 1
+
+
+def test_a_unit_shows_its_spectrum_by_mouse_and_by_keyboard(visit: Open) -> None:
+    page = visit("#/layer/mixed4a/unit/2")
+    section = page.locator("section[aria-labelledby=spectrum]")
+    titles = [
+        "painted for the least",
+        "the least",
+        "below zero20%",
+        "around zero70%",
+        "above zero10%",
+        "the most",
+        "painted for the most",
+    ]
+    playwright.expect(section.locator("h3")).to_have_text(titles)
+    assert section.get_by_role("img", name="How often it gives which answer, from −1.5 to 9.5").locator("rect").count() == 40
+    values = section.locator(".part").nth(5).locator(".caption span:last-child").all_text_contents()
+    assert values == ["8.5", "9.5"]  # rising along the page
+    stage, chosen = section.locator(".stage"), section.locator("button[aria-pressed=true]")
+    assert "excites the unit to 9.5" in stage.inner_text() and chosen.count() == 1
+    section.locator("button").nth(3).hover()
+    assert "excites the unit to 6.5" in stage.inner_text() and chosen.count() == 1
+    page.keyboard.press("Tab")
+    section.locator("button").nth(4).focus()
+    page.keyboard.press("Tab")
+    assert "excites the unit to 4.5" in stage.inner_text()
+    assert "excites the unit to 9.5" in page.locator("section[aria-labelledby=examples] .stage").inner_text()  # untouched
+
+
+def test_a_spectrum_has_only_the_parts_that_there_are(visit: Open) -> None:
+    page = visit("#/layer/mixed4a/unit/4")
+    titles = ["around zero70%", "above zero10%", "the most", "painted for the most"]
+    playwright.expect(page.locator("section[aria-labelledby=spectrum] h3")).to_have_text(titles)
+    page.goto(page.url.split("#")[0] + f"#/layer/mixed4a/unit/{2 * SILENT}")
+    playwright.expect(page.locator("section[aria-labelledby=spectrum] h3")).to_have_text(titles[:-1])
 
 
 def test_units_without_picture_or_examples_say_so(visit: Open) -> None:

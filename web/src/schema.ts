@@ -1,6 +1,6 @@
 // Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.
 
-export const VERSION = 1;
+export const VERSION = 2;
 
 export interface Sprites {
   sheets: string[];
@@ -73,14 +73,29 @@ export interface Example {
   box: number[];
 }
 
+export interface Bucket {
+  name: string;
+  share: number | null;
+  examples: Example[];
+}
+
+export interface Bars {
+  low: number;
+  high: number;
+  shares: number[];
+}
+
 export interface Unit {
   name: string;
   channel: number;
   picture: string;
+  negative: string | null;
   score: number;
   silent: boolean;
   history: number[];
   examples: Example[];
+  spectrum: Bucket[];
+  bars: Bars;
   quality: string[];
   settings: string;
 }

@@ -54,6 +54,29 @@ class Histogram:
         low, high = self.edges[place], self.edges[place + 1]
         return (low + (high - low) * (wanted - before) / inside).astype(np.float32)
 
+    def bars(self, count: int) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"], Float[np.ndarray, "c n"]]:
+        """For people: each channel's counts as so many bars of one width, over its own range, a bin being spread evenly.
+
+        Args:
+            count: of bars, from 1.
+
+        Returns:
+            Where the first bar begins, where the last one ends, and the share of all activations in each; zeros where nothing
+            was counted.
+
+        Raises:
+            UsageError: no bars.
+        """
+        if count < 1:
+            raise UsageError(f"count={count}: at least 1 bar is needed")
+        used = self.counts > 0
+        first, last = used.argmax(1), self.counts.shape[1] - used[:, ::-1].argmax(1)
+        low, high = self.edges[first], self.edges[last]
+        below = np.pad(self.counts.cumsum(1), ((0, 0), (1, 0))) / np.maximum(self.counts.sum(1, keepdims=True), 1)
+        places = np.linspace(low, high, count + 1, axis=1)
+        shares = [np.diff(np.interp(place, self.edges, share)) for place, share in zip(places, below, strict=True)]
+        return low, high, np.stack(shares)
+
 
 @dataclass
 class Histograms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,12 @@ def spectrum(store: Store, layer: str, k: int, *, seed: int = 0) -> list[Bucket]
         for name, rows, count in zip(BETWEEN, drawn, counts, strict=True)
     ]
     return [Bucket("minimum", low), *middle, Bucket("maximum", Examples(*(each[:, ::-1] for each in _fields(high))))]
+
+
+def falls_below_zero(buckets: Sequence[Bucket], channel: int) -> bool:
+    """Whether a channel's spectrum has anything below zero, and not only next to it as after a ReLU or a GELU."""
+    share = next(each for each in buckets if each.name == "negative").share
+    return share is not None and bool(share[channel] > 0)
 
 
 def _drawn(store: Store, layer: str, near: Float[Tensor, " c"], k: int, seed: int) -> tuple[list[Tensor], Tensor]:

@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image
 
 from pellucid import schema
-from pellucid.analysis.examples import Examples, crop_box
+from pellucid.analysis.examples import FIELDS, Examples, crop_box
+from pellucid.analysis.histogram import Histogram
+from pellucid.analysis.spectrum import Bucket, falls_below_zero
 from pellucid.atlas.grid import Level
 from pellucid.data.store import Store
 from pellucid.data.stream import Stream
@@ -24,6 +26,7 @@ from pellucid.site.files import copy_viewer, square, write_data, write_sprites
 
 UNIT_TILE, CROP_TILE, WHOLE_TILE, ICON_TILE, PATCH_TILE = 128, 112, 160, 80, 72  # pixels
 STRIP = 16  # unit pictures of a layer on the home page
+BARS = 40  # of a unit's histogram
 MOMENTS = 64  # points of a history that are kept
 
 
@@ -39,6 +42,7 @@ class UnitFinding:
     silent: bool  # nothing moved it: there is no picture to show
     quality: Sequence[str]  # what was found about the picture, in sentences
     settings: str
+    negative: Path | None = None  # the picture that it answers least, where it answers anything below zero
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Findings:
     layer: Layer
     units: Sequence[UnitFinding]
     examples: Examples
+    spectrum: Sequence[Bucket]
+    histogram: Histogram
     atlas: AtlasFinding
 
 
@@ -113,6 +119,10 @@ class _LayerExport:
     patch_of: dict[int, int] = field(default_factory=dict)  # row of the store's table -> patch
 
     def __post_init__(self) -> None:
+        self.bars = [
+            schema.Bars(float(f"{low:.4g}"), float(f"{high:.4g}"), [float(f"{share:.3g}") for share in shares])
+            for low, high, shares in zip(*self.findings.histogram.bars(BARS), strict=True)
+        ]
         self.picture = lru_cache(maxsize=256)(self.stream.picture)  # neighbours in an atlas come from the same pictures
 
     def write(self) -> schema.LayerCard:
@@ -139,26 +149,42 @@ class _LayerExport:
         )
 
     def unit(self, unit: UnitFinding) -> schema.Unit:
-        target = self.folder / "units" / self.id / f"{unit.channel}.png"
-        with writing(target) as path:
-            shutil.copyfile(unit.file, path)
         every = max(1, -(-len(unit.history) // MOMENTS))
         return schema.Unit(
             name=unit.name,
             channel=unit.channel,
-            picture=target.relative_to(self.folder).as_posix(),
+            picture=self.copied(unit.file, f"{unit.channel}"),
+            negative=None if unit.negative is None else self.copied(unit.negative, f"{unit.channel}-negative"),
             score=unit.score,
             silent=unit.silent,
             history=[float(f"{each:.4g}") for each in unit.history[::every]],
-            examples=self.examples(unit.channel),
+            examples=self.examples(self.findings.examples, unit.channel),
+            spectrum=self.spectrum(unit.channel),
+            bars=self.bars[unit.channel],
             quality=list(unit.quality),
             settings=unit.settings,
         )
 
-    def examples(self, channel: int) -> list[schema.Example]:
-        known = self.findings.examples
-        columns = zip(*(getattr(known, name)[channel].tolist() for name in ("values", "images", "rows", "cols")), strict=True)
-        return [self.example(*each) for each in columns]
+    def copied(self, file: Path, name: str) -> str:
+        """A unit's picture in the site's folder: its path from there."""
+        target = self.folder / "units" / self.id / f"{name}.png"
+        with writing(target) as path:
+            shutil.copyfile(file, path)
+        return target.relative_to(self.folder).as_posix()
+
+    def spectrum(self, channel: int) -> list[schema.Bucket]:
+        """The parts that hold something, but for the most, which the examples show; no minimum where nothing is below zero."""
+        below = falls_below_zero(self.findings.spectrum, channel)
+        buckets = []
+        for bucket in self.findings.spectrum[:-1]:
+            share = None if bucket.share is None else float(f"{bucket.share[channel]:.4g}")
+            if below if share is None else share:
+                buckets.append(schema.Bucket(bucket.name, share, self.examples(bucket.examples, channel)))
+        return buckets
+
+    def examples(self, known: Examples, channel: int) -> list[schema.Example]:
+        columns = zip(*(getattr(known, name)[channel].tolist() for name in FIELDS), strict=True)
+        return [self.example(value, image, row, col) for value, image, row, col in columns if image >= 0]
 
     def example(self, value: float, image: int, row: int, col: int) -> schema.Example:
         height, width = self.stream.size

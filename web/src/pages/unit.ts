@@ -1,6 +1,6 @@
 // A unit: its picture, how it came to be, and where real pictures excite it.
 
-import { h, replace } from "../dom";
+import { h, replace, svg } from "../dom";
 import { number, shortName } from "../format";
 import { layerCrumb, type Page, sparkline } from "../parts";
 import { to } from "../route";
@@ -33,6 +33,7 @@ export function unitView(site: Site, layer: LayerCard, page: LayerPage, unit: Un
       ),
     ),
     examples(site, page, unit),
+    spectrum(site, page, unit),
   );
   const keys = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
@@ -90,13 +91,6 @@ function examples(site: Site, page: LayerPage, unit: Unit): HTMLElement {
       h("p", { class: "note" }, "No picture of the data excites this unit."),
     );
   }
-  const stage = h("div", { class: "stage", "aria-live": "polite" });
-  const buttons = unit.examples.map((each, i) => exampleButton(page, each, i, () => choose(i)));
-  const choose = (i: number) => {
-    for (const [j, button] of buttons.entries()) button.setAttribute("aria-pressed", String(i === j));
-    replace(stage, whole(site, page, unit.examples[i] as Example));
-  };
-  choose(0);
   return h(
     "section",
     { class: "examples", "aria-labelledby": "examples" },
@@ -106,8 +100,115 @@ function examples(site: Site, page: LayerPage, unit: Unit): HTMLElement {
       { class: "note" },
       "The strongest first, each cut to what the unit can see. Choose one to see where in its picture it was found.",
     ),
-    h("div", { class: "examples-body" }, stage, h("ul", { class: "crops" }, ...buttons.map((button) => h("li", {}, button)))),
+    gallery(site, page, [unit.examples], 0, ([crops]) => crops as HTMLElement),
   );
+}
+
+/** From what a unit answers least to what it answers most, between the pictures painted for both. */
+function spectrum(site: Site, page: LayerPage, unit: Unit): HTMLElement | null {
+  if (unit.spectrum.length === 0) return null;
+  const most = unit.examples.slice(0, unit.spectrum[0]?.examples.length).reverse(); // values rise along the page
+  const parts = [...unit.spectrum, { name: "maximum", share: null, examples: most }];
+  const { negative } = unit;
+  return h(
+    "section",
+    { class: "examples", "aria-labelledby": "spectrum" },
+    h("h2", { id: "spectrum" }, "From the least to the most"),
+    h(
+      "p",
+      { class: "note" },
+      "Real pictures from every part of what it answers: the ends are exact, what lies between is drawn evenly.",
+    ),
+    histogram(unit),
+    gallery(
+      site,
+      page,
+      parts.map((part) => part.examples),
+      -1,
+      (lists) =>
+        h(
+          "div",
+          { class: "parts" },
+          negative !== null && painted(negative, "painted for the least", `What unit ${unit.name} answers least`),
+          ...parts.map((part, i) => h("div", { class: "part" }, partTitle(part.name, part.share), lists[i])),
+          !unit.silent && painted(unit.picture, "painted for the most", `What unit ${unit.name} answers most`),
+        ),
+    ),
+  );
+}
+
+const PARTS: Record<string, string> = {
+  minimum: "the least",
+  negative: "below zero",
+  zero: "around zero",
+  positive: "above zero",
+  maximum: "the most",
+};
+
+function partTitle(name: string, share: number | null): HTMLElement {
+  const often = share === null ? null : share < 0.01 ? "less than 1%" : `${Math.round(100 * share)}%`;
+  return h("h3", {}, PARTS[name] ?? name, often !== null && h("span", {}, often));
+}
+
+function painted(path: string, title: string, text: string): HTMLElement {
+  const image = h("img", { src: address(path), alt: text, width: 112, height: 112 });
+  image.addEventListener("error", () => image.replaceWith(h("p", { class: "lost" }, "The picture is missing from this site.")));
+  return h("div", { class: "part" }, h("h3", {}, title), image);
+}
+
+/** How often which answer is given; heights are logarithms down to a millionth, so that what is rare can be seen. */
+function histogram(unit: Unit): HTMLElement {
+  const { low, high, shares } = unit.bars;
+  const height = (share: number) => (share > 0 ? Math.max(1, 58 * (1 + Math.log10(share) / 6)) : 0);
+  const step = 400 / shares.length;
+  const bars = shares.map((share, i) =>
+    svg("rect", { x: i * step, width: step - 1, y: 60 - height(share), height: height(share) }),
+  );
+  const zero = (400 * -low) / (high - low);
+  const label = `How often it gives which answer, from ${number(low)} to ${number(high)}`;
+  return h(
+    "figure",
+    { class: "histogram" },
+    svg(
+      "svg",
+      { viewBox: "0 0 400 60", preserveAspectRatio: "none", role: "img", "aria-label": label },
+      ...bars,
+      low < 0 && high > 0 && svg("line", { x1: zero, x2: zero, y1: 0, y2: 60 }),
+    ),
+    h(
+      "figcaption",
+      {},
+      h("span", {}, number(low)),
+      h("span", {}, "how often, on a logarithmic scale"),
+      h("span", {}, number(high)),
+    ),
+  );
+}
+
+/** Crops to choose from, list by list, and a stage that shows where the chosen one was found. */
+function gallery(
+  site: Site,
+  page: LayerPage,
+  lists: Example[][],
+  start: number, // which one stands on the stage first; -1: the last
+  arrange: (lists: HTMLElement[]) => HTMLElement,
+): HTMLElement {
+  const stage = h("div", { class: "stage", "aria-live": "polite" });
+  const choices: { button: HTMLElement; example: Example }[] = [];
+  const choose = (at: number) => {
+    for (const [i, { button }] of choices.entries()) button.setAttribute("aria-pressed", String(i === at));
+    const chosen = choices[at];
+    if (chosen) replace(stage, whole(site, page, chosen.example));
+  };
+  const item = (example: Example, place: number) => {
+    const at = choices.length;
+    const button = exampleButton(page, example, place, () => choose(at));
+    choices.push({ button, example });
+    return h("li", {}, button);
+  };
+  const arranged = arrange(lists.map((list) => h("ul", { class: "crops" }, ...list.map(item))));
+  choose((start + choices.length) % choices.length);
+  return h("div", { class: "examples-body" }, stage, arranged);
 }
 
 function exampleButton(page: LayerPage, example: Example, index: number, choose: () => void): HTMLElement {
