@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
 import torch
 
 from pellucid.kernels import threads
+
+
+def test_without_numba_there_are_no_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert threads.compiled().__name__ == "pellucid.kernels.loops"
+    monkeypatch.setitem(sys.modules, "pellucid.kernels.loops", None)  # as where importing it fails
+    assert threads.compiled.__wrapped__() is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 17])

@@ -43,13 +43,11 @@ def max_pool2d(
 class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, kernel: Two, stride: Two, padding: Two, ceil_mode: bool) -> Tensor:
-        from pellucid.kernels import loops
-
         shape = F.max_pool2d(input.to("meta"), kernel, stride, padding, ceil_mode=ceil_mode).shape
         pooled = torch.empty(shape, dtype=input.dtype, memory_format=torch.channels_last)
         taps = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
         arrays = _array(input), kernel, stride, padding, _array(pooled), _array(taps)
-        spread(lambda first, last: loops.pool(*arrays, first, last), shape[0] * shape[2])
+        spread(lambda first, last: compiled().pool(*arrays, first, last), shape[0] * shape[2])
         ctx.save_for_backward(taps)
         ctx.geometry, ctx.size = (kernel, stride, padding), input.shape
         return pooled
@@ -57,12 +55,10 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        from pellucid.kernels import loops
-
         (gradient,), (taps,) = gradients, ctx.saved_tensors
         result = torch.empty(ctx.size, dtype=gradient.dtype, memory_format=torch.channels_last)
         arrays = _array(gradient.contiguous(memory_format=torch.channels_last)), _array(taps), *ctx.geometry, _array(result)
-        spread(lambda first, last: loops.unpool(*arrays, first, last), ctx.size[0] * ctx.size[2])
+        spread(lambda first, last: compiled().unpool(*arrays, first, last), ctx.size[0] * ctx.size[2])
         return result, *[None] * 4
 
 

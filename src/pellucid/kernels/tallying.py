@@ -30,10 +30,8 @@ def tally(maps: Float[Tensor, "n c h w"], counts: Int[np.ndarray, "c b"]) -> Non
     """
     plain = maps.detach().float().contiguous()
     if plain.device.type == "cpu" and compiled():
-        from pellucid.kernels import loops
-
         planes = plain.flatten(2).numpy().view(np.uint32)
-        spread(lambda first, last: loops.count(planes, DROPPED, LOWEST, HALF, counts, first, last), len(counts))
+        spread(lambda first, last: compiled().count(planes, DROPPED, LOWEST, HALF, counts, first, last), len(counts))
     else:
         counts += _counted(plain.flatten(2).transpose(0, 1).flatten(1)).cpu().numpy()
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import find_spec
+from importlib import import_module
+from typing import Any
 
 import torch
 
 
 @cache
-def compiled() -> bool:
-    """Whether numba is there to compile loops.
+def compiled() -> Any:
+    """`pellucid.kernels.loops`; None where numba is not installed, or does not run with what is.
 
-    >>> isinstance(compiled(), bool)
-    True
+    >>> loops = compiled()
     """
-    return find_spec("numba") is not None
+    try:
+        return import_module("pellucid.kernels.loops")
+    except ImportError:  # numba says so, too, where numpy is newer than it knows
+        return None
 
 
 def spread(work: Callable[[int, int], object], count: int) -> None:

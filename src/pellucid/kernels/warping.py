@@ -56,29 +56,25 @@ def _grid_sampled(images: Tensor, matrix: Tensor, size: Two) -> Tensor:
 class _Resample(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, matrix: Tensor, size: Two) -> Tensor:
-        from pellucid.kernels import loops
-
         upper = torch.empty(size, dtype=torch.int32)
         right, down = torch.empty(size), torch.empty(size)
         arrays = matrix.double().cpu().numpy(), tuple(images.shape[2:]), upper.numpy(), right.numpy(), down.numpy()
-        spread(lambda first, last: loops.places(*arrays, first, last), size[0])
+        spread(lambda first, last: compiled().places(*arrays, first, last), size[0])
         ctx.save_for_backward(upper, right, down)
         ctx.size = images.shape
         planes, places = images.detach().flatten(0, 1).flatten(1).contiguous().numpy(), _flat(upper, right, down)
         result = images.new_empty(*images.shape[:2], *size)
         out = result.flatten(0, 1).flatten(1).numpy()
-        spread(lambda first, last: loops.sample(planes, images.shape[3], *places, out, first, last), len(planes))
+        spread(lambda first, last: compiled().sample(planes, images.shape[3], *places, out, first, last), len(planes))
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        from pellucid.kernels import loops
-
         given, places = gradients[0].flatten(0, 1).flatten(1).contiguous().numpy(), _flat(*ctx.saved_tensors)
         result = gradients[0].new_empty(ctx.size)
         out = result.flatten(0, 1).flatten(1).numpy()
-        spread(lambda first, last: loops.scatter(given, ctx.size[3], *places, out, first, last), len(given))
+        spread(lambda first, last: compiled().scatter(given, ctx.size[3], *places, out, first, last), len(given))
         return result, None, None
 
 
