@@ -21,6 +21,7 @@ from pellucid.analysis.examples import TopExamples, top_examples
 from pellucid.analysis.histogram import Histograms, histogram
 from pellucid.analysis.quality import quality, reference
 from pellucid.analysis.reduce import layout, trustworthiness
+from pellucid.analysis.search import Means
 from pellucid.analysis.spectrum import Bucket, falls_below_zero, spectrum
 from pellucid.arrays import to_image
 from pellucid.atlas.grid import Level, whitening
@@ -182,7 +183,7 @@ class _Builder:
             self.run.folder / "store",
             positions=plan.positions,
             seed=plan.seed,
-            observers=[TopExamples(plan.examples), TopExamples(plan.examples, least=True), Histograms()],
+            observers=[TopExamples(plan.examples), TopExamples(plan.examples, least=True), Histograms(), Means()],
             progress=self.stage("activations"),
         )
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.analysis import reduce
+from pellucid.analysis import index
 from pellucid.analysis.reduce import layout, neighbours, normalise, pca, trustworthiness
 from pellucid.errors import MissingExtraError, UsageError
 
@@ -33,9 +33,9 @@ def all_distances(rows: np.ndarray, metric: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("block", [1 << 26, 100])
+@pytest.mark.parametrize("block", [1 << 20, 100])
 def test_neighbours_equal_brute_force(metric: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduce, "BLOCK", block)
+    monkeypatch.setattr(index, "BLOCK", block)
     rows = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float16)
     rows[[3, 30]] = 0
     indices, distances = neighbours(rows, 7, metric=metric)  # pyright: ignore[reportArgumentType]

@@ -22,6 +22,8 @@ def test_rows_are_the_concatenation(sizes: list[int], data: st.DataObject) -> No
     index = data.draw(st.lists(st.integers(-len(whole), len(whole) - 1), max_size=9))
     assert np.array_equal(rows[np.array(index, int)], whole[np.array(index, int)])
     assert np.array_equal(rows[1::2], whole[1::2]) and np.array_equal(rows[-1], whole[-1])
+    first, last = (data.draw(st.integers(-len(whole) - 1, len(whole) + 1)) for _ in range(2))
+    assert np.array_equal(rows[first:last], whole[first:last]) and rows[first:last].dtype == whole.dtype
     mask = np.arange(len(whole)) % 2 == 0
     assert np.array_equal(rows[mask], whole[mask])
     with pytest.raises(IndexError):

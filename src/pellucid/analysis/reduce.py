@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pellucid.analysis.index import Index
 from pellucid.errors import MissingExtraError, UsageError
 
 BLOCK = 1 << 26  # entries of a block of distances: 256 MB of float32
@@ -23,7 +24,7 @@ Matrix = Float[np.ndarray, "n c"]
 def neighbours(
     vectors: Any, k: int, *, metric: Literal["cosine", "euclidean"] = "cosine", queries: Any = None
 ) -> tuple[Tensor, Tensor]:
-    """The k nearest rows of each row, itself among them, nearest first: exact, in blocks of bounded memory.
+    """The k nearest rows of each row, itself first, then nearest first: exact, in blocks of bounded memory.
 
     Args:
         vectors: n rows (an array, or rows of a store).
@@ -41,28 +42,10 @@ def neighbours(
     >>> indices.tolist()
     [[0, 2], [1, 2], [2, 0]]
     """
-    rows = _unit(vectors) if metric == "cosine" else _tensor(vectors)
-    if not 1 <= k <= len(rows):
-        raise UsageError(f"k={k}: there are {len(rows)} rows to choose neighbours from")
-    asked = rows if queries is None else _unit(queries) if metric == "cosine" else _tensor(queries)
-    squares = rows.square().sum(1)
-    found = []
-    for block in asked.split(max(1, BLOCK // len(rows))):
-        # between rows of length one this is twice 1 - cosine
-        apart = (squares + block.square().sum(1, keepdim=True) - 2 * block @ rows.T).clamp_min_(0)
-        found.append(_smallest(apart, k))
-    indices, distances = (torch.cat(each) for each in zip(*found, strict=True))
-    if queries is None:
-        indices, distances = _self_first(indices, distances)
-    return indices, distances / 2 if metric == "cosine" else distances.sqrt()
-
-
-def _smallest(values: Float[Tensor, "n m"], k: int) -> tuple[Tensor, Tensor]:
-    found = values.topk(k, largest=False, sorted=False)
-    by_row = found.indices.sort(1).indices
-    indices, nearest = found.indices.gather(1, by_row), found.values.gather(1, by_row)
-    order = nearest.sort(dim=1, stable=True).indices
-    return indices.gather(1, order), nearest.gather(1, order)
+    index = Index.build(vectors, metric=metric, approximate=False)
+    rows, apart = index.query(vectors if queries is None else queries, k)
+    indices, distances = torch.from_numpy(rows), torch.from_numpy(apart).float()
+    return _self_first(indices, distances) if queries is None else (indices, distances)
 
 
 def _self_first(indices: Int[Tensor, "n k"], distances: Float[Tensor, "n k"]) -> tuple[Tensor, Tensor]:

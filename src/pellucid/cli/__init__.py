@@ -8,11 +8,13 @@ import sys
 import click
 
 from pellucid.cli.data import collect
+from pellucid.cli.evidence import dissect, filters, maps
 from pellucid.cli.figures import figures
 from pellucid.cli.inversion import caricature, invert
 from pellucid.cli.models import layers
 from pellucid.cli.photos import accentuate, dream, style
 from pellucid.cli.prior import prior
+from pellucid.cli.search import search
 from pellucid.cli.site import build, serve
 from pellucid.cli.vis import interpolate, render
 from pellucid.errors import PellucidError
@@ -32,7 +34,25 @@ def cli() -> None:
     """
 
 
-VERBS = (layers, render, interpolate, dream, accentuate, style, invert, caricature, prior, figures, collect, build, serve)
+VERBS = (
+    layers,
+    render,
+    interpolate,
+    dream,
+    accentuate,
+    style,
+    invert,
+    caricature,
+    prior,
+    figures,
+    filters,
+    maps,
+    dissect,
+    collect,
+    search,
+    build,
+    serve,
+)
 for verb in VERBS:
     cli.add_command(verb)
 

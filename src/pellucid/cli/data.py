@@ -35,6 +35,7 @@ def collect(
     \b
     pellucid collect terrarium terrarium:1600 -o run --layers mixed4a mixed4b
     """
+    from pellucid.analysis.search import Means
     from pellucid.data.collect import collect as collect_store
     from pellucid.data.stream import open_stream
 
@@ -48,6 +49,7 @@ def collect(
             output / "store",
             positions=positions,
             seed=seed,
+            observers=[Means()],
             progress=lambda done, total: progress("collect", done, total),
         )
     facts = {"store": str(store.folder), "samples": len(store), "layers": store.layers, "skipped": store.skipped}

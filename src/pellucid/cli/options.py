@@ -62,8 +62,7 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 a_path = click.Path(path_type=Path)
-model_options = options(
-    click.argument("model"),
+source_options = options(
     click.option("--weights", type=a_path, help="safetensors, or a torch file without code."),
     click.option("--classes", type=a_path, help="Class names: CSV with class_index and name, or one a line."),
     click.option("--mean", help="What the network subtracts, a number a channel: 0.485,0.456,0.406."),
@@ -71,6 +70,7 @@ model_options = options(
     click.option("--size", help="Input size in pixels: 224, or 192x256 (height x width)."),
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
 )
+model_options = options(click.argument("model"), source_options)
 report_options = options(
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     click.option("--quiet", is_flag=True, help="No progress."),

@@ -52,7 +52,10 @@ class Rows:
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return self._run(start, max(start, stop))
+            rows = np.arange(start, stop, step)
         wanted = np.arange(len(self))[rows]
         flat = np.atleast_1d(wanted)
         found = np.empty((len(flat), self.shape[1]), self.dtype)
@@ -61,6 +64,12 @@ class Rows:
             here = owner == part
             found[here] = self._parts[part][flat[here] - (self._ends[part] - len(self._parts[part]))]
         return found if np.ndim(wanted) else found[0]
+
+    def _run(self, start: int, stop: int) -> np.ndarray:
+        """Neighbouring rows, without a number for each."""
+        begins = self._ends - [len(part) for part in self._parts]
+        pieces = [part[max(0, start - begin) : max(0, stop - begin)] for part, begin in zip(self._parts, begins, strict=True)]
+        return np.concatenate([piece for piece in pieces if len(piece)] or [np.empty((0, self.shape[1]), self.dtype)])
 
 
 @dataclass(frozen=True)
