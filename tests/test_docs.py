@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from pellucid.cli import cli
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -31,3 +33,12 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             assert target.startswith("https://") or (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_call_of_the_guide_is_one_of_the_command_line() -> None:
+    calls = re.findall(r"`pellucid ([^`]+)`", (ROOT / "docs" / "which-tool.md").read_text())
+    assert len(calls) > 8
+    for call in calls:
+        verb, *words = call.split()
+        known = {name for param in cli.commands[verb].params for name in (*param.opts, *param.secondary_opts)}
+        assert {word for word in words if word.startswith("-")} <= known, call
