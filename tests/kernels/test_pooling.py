@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,6 +41,15 @@ def test_it_is_torchs(size: tuple[int, int], dtype: torch.dtype) -> None:
             torchs = gradient(lambda x, k=kernel, s=stride, p=padding, c=ceil: F.max_pool2d(x, k, s, p, ceil_mode=c), given)
             assert all(map(torch.equal, ours, torchs)), (kernel, stride, padding, ceil)
             assert ours[1].stride() == given.stride()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 20), st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.booleans())
+def test_there_are_as_many_windows_as_torch_has(side: int, kernel: int, stride: int, padding: int, ceil: bool) -> None:
+    if 2 * padding > kernel or side + 2 * padding < kernel:  # which torch refuses
+        return
+    wanted = F.max_pool1d(torch.zeros(1, 1, side), kernel, stride, padding, ceil_mode=ceil).shape[2]
+    assert pooling._windows(side, kernel, stride, padding, ceil) == wanted
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

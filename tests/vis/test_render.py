@@ -535,3 +535,13 @@ def test_a_first_render_loads_no_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_a_render_loads_no_sympy() -> None:
+    """Which torch loads where it is given gradients to start from, or asked for shapes: half a second before the first step."""
+    program = """
+import sys, pellucid
+pellucid.render(pellucid.load("terrarium"), ["class:fish"], steps=2)
+assert "sympy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -43,7 +43,8 @@ def max_pool2d(
 class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, kernel: Two, stride: Two, padding: Two, ceil_mode: bool) -> Tensor:
-        shape = F.max_pool2d(input.to("meta"), kernel, stride, padding, ceil_mode=ceil_mode).shape
+        sides = (_windows(*each, ceil_mode) for each in zip(input.shape[2:], kernel, stride, padding, strict=True))
+        shape = (*input.shape[:2], *sides)
         pooled = torch.empty(shape, dtype=input.dtype, memory_format=torch.channels_last)
         taps = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
         arrays = _array(input), kernel, stride, padding, _array(pooled), _array(taps)
@@ -60,6 +61,13 @@ class _MaxPool(torch.autograd.Function):
         arrays = _array(gradient.contiguous(memory_format=torch.channels_last)), _array(taps), *ctx.geometry, _array(result)
         spread(lambda first, last: compiled().unpool(*arrays, first, last), ctx.size[0] * ctx.size[2])
         return result, *[None] * 4
+
+
+def _windows(side: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> int:
+    """How many windows there are along a side: as torch has it, none begins in the far margin."""
+    beyond = side + 2 * padding - kernel
+    count = (beyond + stride - 1 if ceil_mode else beyond) // stride + 1
+    return count - 1 if ceil_mode and (count - 1) * stride >= side + padding else count
 
 
 def _last(maps: Tensor) -> bool:

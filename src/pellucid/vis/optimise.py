@@ -8,11 +8,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture
@@ -199,7 +201,7 @@ class _Studio:
         self.good = _middle(images.detach(), self.size)
         if plan.method.gradient_filter is not None:
             gradient = plan.method.gradient_filter(gradient, progress)
-        images.backward(gradient)
+        _along(images, gradient).backward()
         self.adam.step(plan.rate(step))
         if plan.method.picture_filter is not None:
             for canvas in self.canvases:
@@ -230,8 +232,8 @@ class _Studio:
         if seen.shape[1] > self.model.channels:
             seen = BACKGROUND(seen, self.draws)
         scores, through, direct = self.gradients(seen.detach().requires_grad_(), picture.detach().requires_grad_(), objectives)
-        ways = [(seen, through)] if direct is None else [(seen, through), (picture, direct)]
-        (gradient,) = torch.autograd.grad([way for way, _ in ways], images, [along for _, along in ways])
+        pulled = _along(seen, through) if direct is None else _along(seen, through) + _along(picture, direct)
+        (gradient,) = torch.autograd.grad(pulled, images)
         return scores, gradient
 
     def gradients(self, seen: Tensor, picture: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -317,6 +319,23 @@ def score(network: Network, objectives: Sequence[Objective], seen: Tensor, pictu
     """
     layers = sorted(frozenset().union(*(objective.layers for objective in objectives)) - {IMAGE})
     return scores(objectives, {IMAGE: picture, **(network(seen, layers) if layers else {})})
+
+
+def _along(values: Tensor, gradient: Tensor) -> Float[Tensor, ""]:
+    """A number with this gradient with respect to values; torch, given gradients to start from, loads sympy first."""
+    return _Along.apply(values, gradient)  # pyright: ignore[reportReturnType]
+
+
+class _Along(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return values.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, one: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ctx.gradient, None
 
 
 def _moved(gradient: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
