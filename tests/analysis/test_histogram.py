@@ -93,6 +93,11 @@ def test_bars_are_the_counts_over_the_range(count: int, seed: int, bars: int, re
             assert (values < place - slack).mean() - 1e-9 <= share <= (values <= place + slack).mean() + 1e-9
 
 
+def test_bars_of_a_rectified_channel_begin_at_zero() -> None:
+    low, high, shares = counted(drawn(20, 0).relu()).bars(10)
+    assert (low == 0).all() and (high > 2).all() and (shares[:, 0] > 0.5).all()
+
+
 def test_what_is_kept_does_not_grow_with_the_pictures() -> None:
     sizes = []
     for count in (10, 400):

@@ -75,7 +75,8 @@ class Histogram:
         below = np.pad(self.counts.cumsum(1), ((0, 0), (1, 0))) / np.maximum(self.counts.sum(1, keepdims=True), 1)
         places = np.linspace(low, high, count + 1, axis=1)
         shares = [np.diff(np.interp(place, self.edges, share)) for place, share in zip(places, below, strict=True)]
-        return low, high, np.stack(shares)
+        nought = self.edges[self.counts.shape[1] // 2 + 1]  # half the width of the bin around zero, which is said as zero
+        return np.where(low == -nought, 0, low), np.where(high == nought, 0, high), np.stack(shares)
 
 
 @dataclass
