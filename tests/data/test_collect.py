@@ -186,7 +186,8 @@ def test_other_settings_are_an_error_that_names_them(whole: tuple[Stream, Path],
         run(stream, folder, seed=4)
     with pytest.raises(
         UsageError,
-        match=r"positions is 2 there and 1 now; observers is .*TopExamples\(k=3,.* there and .*TopExamples\(k=4,.* now",
+        match=r"positions is 2 there and 1 now; observers is .*TopExamples\(k=3, least=False\).* there and "
+        r".*TopExamples\(k=4, least=False\).* now",
     ):
         run(stream, folder, positions=1, observers=[TopExamples(4)])
     with pytest.raises(UsageError, match=r"stream is .*; use"):

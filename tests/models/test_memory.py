@@ -30,7 +30,7 @@ def pages(times=10):
 
 print(pages())
 with memory_kept():
-    pages(2)
+    pages(6)  # until blocks have found their places
     with memory_kept():
         print(pages())
     print(pages())
@@ -49,7 +49,7 @@ def test_what_is_freed_inside_is_not_asked_for_again(blocks: Sequence[int]) -> N
     """Pages that the system gives each time: before, inside of two, and of one. In a process whose memory is all its own."""
     done = subprocess.run([sys.executable, "-c", COUNT.format(blocks=blocks)], capture_output=True, text=True, check=True)
     before, inner, outer = map(float, done.stdout.split())
-    assert max(inner, outer) < before / 3  # a block or two of ten may come to lie elsewhere
+    assert max(inner, outer) < before / 10
 
 
 @glibc

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -53,8 +54,9 @@ def spectrum(store: Store, layer: str, k: int, *, seed: int = 0) -> list[Bucket]
     low, high = (top_examples(store, layer, k, least=least) for least in (True, False))
     near = NEAR * torch.from_numpy(np.maximum(np.abs(low.values[:, 0]), np.abs(high.values[:, 0])))
     drawn, counts = _drawn(store, layer, near, k, seed)
+    samples = store.samples()
     middle = [
-        Bucket(name, _examples(store, layer, rows), (count / max(1, len(store))).numpy())
+        Bucket(name, _examples(store, layer, samples, rows), (count / max(1, len(store))).numpy())
         for name, rows, count in zip(BETWEEN, drawn, counts, strict=True)
     ]
     return [Bucket("minimum", low), *middle, Bucket("maximum", Examples(*(each[:, ::-1] for each in _fields(high))))]
@@ -93,14 +95,14 @@ def _blocks(store: Store, layer: str) -> Iterator[tuple[int, Float[Tensor, "n c"
         yield start, torch.from_numpy(np.asarray(vectors[start : start + step], np.float32))
 
 
-def _examples(store: Store, layer: str, rows: Tensor) -> Examples:
+def _examples(store: Store, layer: str, samples: pa.Table, rows: Tensor) -> Examples:
     """What stands in these rows (c k) of the store, by value."""
-    table, channels = store.samples(), np.arange(len(rows))[:, None]
+    channels = np.arange(len(rows))[:, None]
     found = rows.numpy()
     there, safe = found >= 0, found.clip(min=0)
     used, back = np.unique(safe, return_inverse=True)
     values = np.asarray(store.vectors(layer)[used], np.float32)[back.reshape(safe.shape), channels]
-    columns = [table[name].to_numpy()[safe] for name in ("image", f"row {layer}", f"col {layer}")]
+    columns = [samples[name].to_numpy()[safe] for name in ("image", f"row {layer}", f"col {layer}")]
     order = np.where(there, values, np.inf).argsort(1, kind="stable")
     ranked = [np.where(there, each, missing) for each, missing in zip([values, *columns], (np.nan, -1, -1, -1), strict=True)]
     return Examples(*(np.take_along_axis(each, order, 1) for each in ranked))
