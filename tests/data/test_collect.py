@@ -321,8 +321,8 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
 
 def test_decoding_goes_on_while_the_network_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = photos(tmp_path / "photos", 12, ())
-    read, capture, ahead = stream.read, module.capture, threading.Event()
+    read, answer, ahead = stream.read, module.Fast.__call__, threading.Event()
     monkeypatch.setattr(stream, "read", lambda index: (index == 3 and ahead.set()) or read(index))
     # the network answers the first batch, pictures 0 and 1, only when picture 3 is being decoded
-    monkeypatch.setattr(module, "capture", lambda *given: capture(*given) if ahead.wait(20) else pytest.fail("nobody decodes"))
+    monkeypatch.setattr(module.Fast, "__call__", lambda *given: answer(*given) if ahead.wait(20) else pytest.fail("nobody decodes"))
     collect(network(), stream, ["1"], tmp_path / "store", attributions=False, batch=2, part=12)

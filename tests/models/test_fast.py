@@ -72,6 +72,17 @@ class Circular(nn.Sequential):
         super().__init__(nn.Conv2d(3, 4, 5, 3, 2, padding_mode="circular"), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, dilation=2))
 
 
+class Viewed(nn.Module):
+    """Maps that are flattened where they lie, as older networks do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3, 2, 1), nn.Linear(8 * 16 * 12, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.conv(x).relu().view(x.size(0), -1))
+
+
 KINDS = [Inplace, Functional, Reused, Tokens, ChannelsLast, Tuples, Swallowing, Stem, Shared, Parametrized, Hidden, Circular]
 TOLERANCE = {False: 1e-5, True: 0.02}  # of norms, in float32 and bfloat16
 IMAGES = torch.rand(3, 3, 32, 24, generator=torch.Generator().manual_seed(0))
@@ -79,12 +90,12 @@ IMAGES = torch.rand(3, 3, 32, 24, generator=torch.Generator().manual_seed(0))
 Run = Callable[[Tensor, list[str]], dict[str, Tensor]]
 
 
-def usual(model: Model, *, bfloat16: bool) -> Run:
+def usual(model: Model, *, bfloat16: bool, layout: torch.memory_format = torch.channels_last) -> Run:
     """`capture` as one would write it."""
 
     def run(images: Tensor, layers: list[str]) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            return capture(model, images.contiguous(memory_format=torch.channels_last), layers)
+            return capture(model, images.contiguous(memory_format=layout), layers)
 
     return run
 
@@ -110,6 +121,16 @@ def test_maps_and_gradients_are_those_of_capture(kind: type[nn.Module], bfloat16
             assert seen[name].dtype == maps[name].dtype
             assert (seen[name] - maps[name]).norm() <= TOLERANCE[bfloat16] * maps[name].norm()
         assert (ours - gradient).norm() <= TOLERANCE[bfloat16] * gradient.norm()
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_maps_can_be_viewed_as_vectors(bfloat16: bool) -> None:
+    model = load(seeded(Viewed), size=(32, 24))
+    maps, gradient = answers(usual(model, bfloat16=bfloat16, layout=torch.contiguous_format), [OUTPUT])
+    with fast(model, bfloat16=bfloat16) as network:
+        seen, ours = answers(network, [OUTPUT])
+    assert (seen[OUTPUT] - maps[OUTPUT]).norm() <= TOLERANCE[bfloat16] * maps[OUTPUT].norm()
+    assert (ours - gradient).norm() <= TOLERANCE[bfloat16] * gradient.norm()
 
 
 def test_what_strides_over_the_picture_answers_the_same_bits() -> None:

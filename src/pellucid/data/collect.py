@@ -21,8 +21,8 @@ from pellucid.data import store
 from pellucid.data.store import Store, StoredLayer
 from pellucid.data.stream import Sample, Stream
 from pellucid.errors import PellucidError, UsageError
-from pellucid.models.capture import capture, prepared
-from pellucid.models.gradients import logit_attribution
+from pellucid.models.fast import Fast, fast
+from pellucid.models.logits import logit_attribution
 from pellucid.models.model import OUTPUT, Layer, Model
 
 TOP = 5  # classes kept for each picture
@@ -152,15 +152,15 @@ class _Collector:
             "source": self.stream.source,
         }
         store.prepare(self.folder, about)
-        with prepared(self.model):
+        with fast(self.model, bfloat16=False) as network:
             for number in range(math.ceil(len(self.stream) / self.settings["part"])):
-                self.do(number, places)
+                self.do(number, places, network)
 
-    def do(self, number: int, places: Mapping[str, str]) -> None:
+    def do(self, number: int, places: Mapping[str, str], network: Fast) -> None:
         size = self.settings["part"]
         start, stop = number * size, min((number + 1) * size, len(self.stream))
         if not store.table_path(self.folder, number).exists():
-            found = self.collect_part(start, stop)
+            found = self.collect_part(start, stop, network)
             for name in self.layers:
                 store.write(store.shard_path(self.folder, places[name], number), arrays.save(found.shard(name)))
             for each in self.observers:
@@ -172,20 +172,20 @@ class _Collector:
             store.write(store.table_path(self.folder, number), store.table_bytes(found.table(self.layers)))
         self.progress(stop, len(self.stream))
 
-    def collect_part(self, start: int, stop: int) -> _Part:
+    def collect_part(self, start: int, stop: int, network: Fast) -> _Part:
         found = _Part(self.settings["positions"])
         channels = {name: layer.channels for name, layer in self.layers.items()}
         for each in self.observers:
             each.start(channels)
         for samples, images in self.stream.batches(start, stop, batch=self.settings["batch"]):
-            self.see(samples, images.to(self.model.device), found)
+            self.see(samples, images.to(self.model.device), found, network)
             self.progress(samples[-1].index + 1, len(self.stream))
         return found
 
-    def see(self, samples: list[Sample], images: Float[Tensor, "n c h w"], found: _Part) -> None:
+    def see(self, samples: list[Sample], images: Float[Tensor, "n c h w"], found: _Part, network: Fast) -> None:
         attributing = self.settings["attributions"]
         with torch.no_grad():
-            maps = capture(self.model, images, [*self.layers, OUTPUT] if attributing else list(self.layers))
+            maps = network(images, [*self.layers, OUTPUT] if attributing else list(self.layers))
         logits = maps.pop(OUTPUT, None)
         _check_finite(maps, samples)
         found.add_samples(samples, None if logits is None else logits.flatten(1))

@@ -1,4 +1,4 @@
-"""A network run as fast as its device can, where only gradients with respect to the images are wanted."""
+"""A network run as fast as its device can, where gradients with respect to the images are wanted at most."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEIGHTED = frozenset((*_CONVOLUTIONS, F.linear, F.multi_head_attention_forward))
 
 @contextmanager
 def fast(model: Model, *, bfloat16: bool) -> Iterator[Fast]:
-    """Something to call like `capture`, as fast as the device can, for gradients with respect to the images alone.
+    """Something to call like `capture`, as fast as the device can, for its answers and their gradients with respect to the images.
 
     The network is held still all the while, and is not changed: what it calls is exchanged on the way to torch. Maps and
     gradients are those of `capture` up to the rounding of floats. The weights must not change while inside.
@@ -136,8 +136,18 @@ class _Weights:
         return weight.to(memory_format=self.layout) if weight.ndim == 4 else weight
 
 
+def _view(tensor: Tensor, *shape: Any, **named: Any) -> Tensor:
+    """`Tensor.view`, also of maps that lie channels-last, which cannot be flattened where they are."""
+    try:
+        return tensor.view(*shape, **named)
+    except RuntimeError:
+        return tensor.contiguous().view(*shape, **named)
+
+
 class _Exchange(TorchFunctionMode):
     """Gives torch other weights, and calls functions with quicker gradients."""
+
+    functions = QUICK | {Tensor.view: _view}
 
     def __init__(self, weights: _Weights) -> None:
         super().__init__()
@@ -148,5 +158,5 @@ class _Exchange(TorchFunctionMode):
         if func in WEIGHTED:
             args = tuple(map(self.weights.exchanged, args))
             kwargs = {name: self.weights.exchanged(value) for name, value in kwargs.items()}
-        quick: Any = QUICK.get(func, func)
+        quick: Any = self.functions.get(func, func)
         return quick(*args, **kwargs)
