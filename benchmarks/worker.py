@@ -5,24 +5,20 @@ Jobs and answers go through a pipe; a worker is idle unless it was asked, so tha
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import gc
 import importlib
 import multiprocessing
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from benchmarks.jobs import Job
+from benchmarks.memory import peak, reset_peak
 
 PATIENCE = 10  # seconds
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Unable(Exception):
@@ -128,7 +124,6 @@ class _Desk:
         """
         self.contestant.prepare(job.first(1), self.device)(1)
         run = self.contestant.prepare(self.contestant.part(job), self.device)
-        gc.collect()
         before = self._reset_peak()
         run(2)
         return (self._peak() - before) / 1e6
@@ -138,16 +133,7 @@ class _Desk:
         if self.device != "cpu":
             self.torch.cuda.reset_peak_memory_stats()
             return self.torch.cuda.memory_allocated()
-        if not sys.platform.startswith("linux"):
-            raise Unable("memory is read from Linux's /proc")
-        ctypes.CDLL(ctypes.util.find_library("c")).malloc_trim(0)  # what was freed goes back to the system
-        RESET.write_text("5")
-        return _status("VmRSS")
+        return reset_peak()
 
     def _peak(self) -> int:
-        return self.torch.cuda.max_memory_allocated() if self.device != "cpu" else _status("VmHWM")
-
-
-def _status(field: str) -> int:
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
-    return int(line.split()[1]) * 1024
+        return self.torch.cuda.max_memory_allocated() if self.device != "cpu" else peak()
