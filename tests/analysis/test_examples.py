@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pellucid
 from pellucid.analysis.examples import TopExamples, crop_box, top_examples
+from pellucid.arrays import to_image
 from pellucid.errors import NotFoundError, UsageError
 from pellucid.models.model import Layer, ReceptiveField
 
@@ -102,3 +105,26 @@ def test_crops_are_the_receptive_field_within_the_picture() -> None:
     assert crop_box(layer, 3, 3, (32, 32)) == field.box(3, 3)
     assert crop_box(layer, 7, 7, (32, 32))[2:] == (32, 32)
     assert crop_box(Layer("a", "Linear", 3, 1, 1, None), 0, 0, (32, 48)) == (0, 0, 32, 48)
+
+
+@pytest.mark.parametrize("layer", ["conv1", "mixed3a", "mixed3b"])
+def test_a_crop_put_back_gives_the_activation(layer: str, tmp_path: Path) -> None:
+    model = pellucid.load("terrarium")
+    stream = pellucid.open_stream("terrarium:18", size=model.size)
+    store = pellucid.collect(model, stream, [layer], tmp_path, attributions=False, observers=[TopExamples(1)])
+    best = top_examples(store, layer, 1)
+    noise = torch.rand(3, *model.size, generator=torch.Generator().manual_seed(0))
+    alone, places = [], list(zip(best.images[:, 0].tolist(), best.rows[:, 0].tolist(), best.cols[:, 0].tolist(), strict=True))
+    for image, row, col in places:
+        top, left, bottom, right = crop_box(model.layer(layer), row, col, model.size)
+        picture = noise.clone()
+        picture[:, top:bottom, left:right] = to_image(stream.picture(image))[:, top:bottom, left:right]
+        alone.append(picture)
+    with torch.no_grad():
+        maps = pellucid.capture(model, torch.stack(alone), [layer])[layer]
+    found = [float(maps[channel, channel, row, col]) for channel, (_, row, col) in enumerate(places)]
+    np.testing.assert_allclose(found, best.values[:, 0], rtol=1e-4, atol=1e-5)
+    assert any(
+        bottom - top < model.size[0] or right - left < model.size[1]
+        for top, left, bottom, right in (crop_box(model.layer(layer), row, col, model.size) for _, row, col in places)
+    )
