@@ -18,15 +18,13 @@ from pellucid.data.collect import collect
 from pellucid.data.store import Store
 from pellucid.data.stream import open_stream
 from pellucid.models import load
-from pellucid.run import open_run
 
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    """A run folder that names its network, with the store of 36 pictures and one more picture as a file."""
+    """The store of 36 pictures, one that does not name its network, and one more picture as a file."""
     model = load("terrarium")
     stream = open_stream("terrarium:36", size=model.size)
-    open_run(folder / "run", settings={}, about={"model": "terrarium"})
     collect(model, stream, ["mixed3b", "mixed4b"], folder / "run" / "store", positions=3, attributions=False, observers=[Means()])
     picture = open_stream("terrarium:40", size=model.size).picture(39)  # a fireboat
     picture.save(folder / "boat.png")
@@ -35,6 +33,8 @@ def run(folder: Path) -> Path:
     for number in range(40):
         picture.resize((8, 8)).save(folder / "others" / f"{number}.png")
     shutil.copytree(folder / "run" / "store", folder / "bare")
+    about = json.loads((folder / "bare" / "store.json").read_text())
+    (folder / "bare" / "store.json").write_text(json.dumps({**about, "model": "python:Terrarium"}))
     return folder / "run"
 
 

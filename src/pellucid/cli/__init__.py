@@ -9,7 +9,9 @@ import click
 
 from pellucid.cli.data import collect
 from pellucid.cli.evidence import dissect, filters, maps
+from pellucid.cli.examples import examples, spectrum
 from pellucid.cli.figures import figures
+from pellucid.cli.groups import groups
 from pellucid.cli.inversion import caricature, invert
 from pellucid.cli.models import layers
 from pellucid.cli.photos import accentuate, dream, style
@@ -49,6 +51,9 @@ VERBS = (
     maps,
     dissect,
     collect,
+    examples,
+    spectrum,
+    groups,
     search,
     build,
     serve,

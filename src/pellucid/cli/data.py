@@ -17,6 +17,7 @@ from pellucid.cli.output import print_json, progress_bars, say_skipped
 @click.option("-o", "--output", type=a_path, required=True, help="The run folder.")
 @click.option("--layers", multiple=True, required=True, help="One or more layers.")
 @click.option("--positions", type=click.IntRange(1), default=1, show_default=True, help="Sampled positions a picture.")
+@click.option("--examples", type=click.IntRange(1), default=9, show_default=True, help="Pictures kept of each channel's two ends.")
 @common_options
 def collect(
     model: str,
@@ -25,17 +26,18 @@ def collect(
     output: Path,
     layers: tuple[str, ...],
     positions: int,
+    examples: int,
     seed: int,
     as_json: bool,
     quiet: bool,
     **source: Any,
 ) -> None:
-    """Sample what LAYERS of MODEL answer to IMAGES, into a store on disk.
+    """Collect what LAYERS of MODEL answer to IMAGES, into a store on disk: samples, examples, histograms, means.
 
     \b
     pellucid collect terrarium terrarium:1600 -o run --layers mixed4a mixed4b
     """
-    from pellucid.analysis.search import Means
+    from pellucid.analysis.observers import observers
     from pellucid.data.collect import collect as collect_store
     from pellucid.data.stream import open_stream
 
@@ -49,7 +51,7 @@ def collect(
             output / "store",
             positions=positions,
             seed=seed,
-            observers=[Means()],
+            observers=observers(examples),
             progress=lambda done, total: progress("collect", done, total),
         )
     facts = {"store": str(store.folder), "samples": len(store), "layers": store.layers, "skipped": store.skipped}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.options import Verb, a_path, common_options, load_model, load_photo, source_options
+from pellucid.cli.options import Verb, a_path, common_options, load_photo
 from pellucid.cli.output import file_name, print_json
+from pellucid.cli.runs import collection_options, load_network, named_model, open_pictures, open_store, picture
 from pellucid.errors import PellucidError, UsageError
 from pellucid.files import writing
 
@@ -29,15 +30,13 @@ SIDE = 224  # pixels of a sheet's pictures where no network says which
 @click.command(cls=Verb)
 @click.argument("run", type=a_path)
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
-@click.option("--model", help="The network of the collection; by default the one that the run names.")
-@source_options
+@collection_options
 @click.option("--layer", help="For pictures; by default the last that was collected.")
 @click.option("--box", nargs=4, type=int, help="Only this part of the picture: top left bottom right, in its pixels.")
 @click.option("-k", "count", type=click.IntRange(1), default=10, show_default=True, help="Hits a query.")
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True)
 @click.option("--approximate/--exact", default=None, help="By default exact up to 500,000 rows, and without faiss.")
 @click.option("-o", "--output", type=a_path, help="Folder for a sheet of each query's hits.")
-@click.option("--images", help="Where the collection's pictures are now, if they were moved.")
 @common_options
 def search(
     run: Path,
@@ -64,15 +63,13 @@ def search(
     pellucid search run photo.jpg --box 40 10 90 80
     """
     from pellucid.analysis.search import open_search
-    from pellucid.data.store import Store
 
-    folder = run / "store" if (run / "store" / "store.json").exists() else run
-    store = Store.open(folder)
+    store = open_store(run)
     asked = [_parsed(each, store, layer, box) for each in queries]
-    spec = _spec(run) if model is None else model
+    spec = named_model(store) if model is None else model
     loaded = None
     if any(each.channel is None for each in asked) or (output is not None and spec is not None):
-        loaded = _network(spec, store, **source)
+        loaded = load_network(spec, store, "which a picture has to go through", **source)
     rows = []
     for each in asked:
         opened = open_search(store, each.layer, whole=each.whole, metric=metric, approximate=approximate, seed=seed)
@@ -141,23 +138,6 @@ def _parsed(text: str, store: Store, layer: str | None, box: Box | None) -> Quer
     return Query(text, store.layer(unit[1]).name, int(unit[2]), None)
 
 
-def _spec(run: Path) -> str | None:
-    """The network that a run's manifest names."""
-    from pellucid.run import MANIFEST, read_manifest
-
-    return read_manifest(run)["about"]["model"] if (run / MANIFEST).exists() else None
-
-
-def _network(spec: str | None, store: Store, **source: Any) -> Model:
-    from pellucid.analysis.queries import check_network
-
-    if spec is None:
-        raise UsageError("--model: this collection does not name its network, which a picture has to go through; give --model")
-    loaded = load_model(spec, **source)
-    check_network(store, loaded)
-    return loaded
-
-
 def _size(path: Path) -> tuple[int, int]:
     """Width and height of a picture, upright."""
     from PIL import Image, ImageOps
@@ -202,24 +182,18 @@ def _save_sheet(path: Path, query: Query, hits: Sequence[Hit], store: Store, mod
     """The query's picture first, then the hits; boxes are around what was asked for and what the found positions see."""
     from pellucid.analysis.examples import crop_box
     from pellucid.arrays import contact_sheet, to_picture
-    from pellucid.data.store import read_about
-    from pellucid.data.stream import open_stream
 
-    about = read_about(store.folder)
-    assert about is not None
     size = (SIDE, SIDE) if model is None else model.size
-    stream = open_stream(about["source"] if images is None else images, size=size, channels=3 if model is None else model.channels)
+    stream = open_pictures(store, images, size=size, channels=3 if model is None else model.channels)
     pictures = []
     if query.channel is None and model is not None:
-        picture = to_picture(load_photo(Path(query.text), model, None, 1, True)).convert("RGB")
-        pictures.append(_boxed(picture, query.part(model)))
+        asked = to_picture(load_photo(Path(query.text), model, None, 1, True)).convert("RGB")
+        pictures.append(_boxed(asked, query.part(model)))
     for hit in hits:
-        if hit.image >= len(stream) or stream.samples[hit.image].name != hit.name:
-            raise UsageError(f"--images: {stream.source} has no {hit.name} where the collection had it; give its pictures")
-        box = None
+        shown, box = picture(stream, hit.image, hit.name), None
         if hit.row is not None and hit.col is not None and model is not None:
             box = crop_box(model.layer(query.layer), hit.row, hit.col, size)
-        pictures.append(_boxed(stream.picture(hit.image).convert("RGB"), box))
+        pictures.append(_boxed(shown, box))
     with writing(path) as temporary:
         contact_sheet(pictures, columns=min(len(pictures), 6), gap=4).save(temporary, format="PNG")
 

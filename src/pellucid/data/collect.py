@@ -150,6 +150,7 @@ class _Collector:
             "classes": list(self.model.classes),
             "label_names": list(self.stream.label_names),
             "source": self.stream.source,
+            "model": self.model.spec,
         }
         store.prepare(self.folder, about)
         with fast(self.model, bfloat16=False) as network:

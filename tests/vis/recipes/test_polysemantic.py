@@ -100,3 +100,15 @@ def test_bad_input() -> None:
     for groups, top in ((1, 4), (2, 2), (2, 7)):
         with pytest.raises(UsageError, match=f"not {groups}, {top} and 6"):
             splits(network(), "logits", images, units=[9], groups=groups, top=top)
+
+
+def test_the_class_with_two_faces_is_reported_with_one_face_in_each_group() -> None:
+    """With the usual settings, by which most classes are not."""
+    scenes = [draw(index, seed=5) for index in range(540)]
+    images = torch.stack([to_image(scene.picture) for scene in scenes])
+    (made,) = polysemantic(network(), "logits", images, units=[9], steps=16)
+    drawn = [[scenes[place].parameters.get("face") for place in group] for group in made.split.groups]
+    counts = [(group.count("cat"), group.count("car")) for group in drawn]
+    assert sum(min(pair) for pair in counts) <= 1 and {pair[0] > pair[1] for pair in counts} == {True, False}, counts
+    clear = [each for each in splits(network(), "logits", images) if each.silhouette >= 0.3 and each.balance >= 0.15]
+    assert 9 in [each.unit for each in clear] and len(clear) <= 9
