@@ -50,14 +50,15 @@ web: $(READY)
 	export PATH="$$node/bin:$$PATH"; npm="node $$node/lib/node_modules/npm/bin/npm-cli.js"; \
 	cd web && $$npm ci --no-audit --no-fund && $$npm run check && $$npm run build
 
-# Speed and memory beside the limit, Lucent and Horama, written into the README; a quarter of an hour
+# Speed and memory beside the limit, Lucent and Horama, and of search and layouts, written into the README
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python -m benchmarks --readme README.md
+	$(BENCH)/bin/python -m benchmarks.search --readme README.md
 
 $(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt torch
-	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[fast]' \
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[fast,layout,search]' \
 		decorator einops huggingface_hub ipython matplotlib pyyaml scikit-learn tqdm
 	$(BENCH)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt
 	touch $@

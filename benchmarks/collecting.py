@@ -22,8 +22,7 @@ from benchmarks.jobs import REAL, SQUEEZENET
 from benchmarks.memory import alone, peak, reset_peak
 from benchmarks.networks import cut
 from pellucid.analysis.examples import TopExamples
-from pellucid.analysis.histogram import Histograms
-from pellucid.analysis.search import Means
+from pellucid.analysis.observers import observers
 from pellucid.data.stream import Sample, Stream
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def speed() -> list[list[str]]:
         "decode and forward": partial(limit, model, stream),
         "collect": partial(collected, model, stream, list),
         f"collect with the {EXAMPLES} best of each channel": partial(collected, model, stream, best),
-        "collect with all that a site needs": partial(collected, model, stream, everything),
+        "collect with all that a site needs": partial(collected, model, stream, partial(observers, EXAMPLES)),
     }
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(ROUNDS + 1):
@@ -91,10 +90,10 @@ def memory(count: int) -> float:
     model = pellucid.load(network, size=96)
     stream = pellucid.open_stream(PHOTOS, size=model.size)
     layers = ["1", "3"]
-    collected(model, repeated(stream, 512), everything, layers)
+    collected(model, repeated(stream, 512), partial(observers, EXAMPLES), layers)
     long = repeated(stream, count)
     before = reset_peak()
-    collected(model, long, everything, layers)
+    collected(model, long, partial(observers, EXAMPLES), layers)
     return (peak() - before) / 1e6
 
 
@@ -119,13 +118,9 @@ def best() -> list[Observer]:
     return [TopExamples(EXAMPLES)]
 
 
-def everything() -> list[Observer]:
-    return [TopExamples(EXAMPLES), TopExamples(EXAMPLES, least=True), Histograms(), Means()]
-
-
-def collected(model: Model, stream: Stream, observers: Callable[[], Sequence[Observer]], layers: Sequence[str] = LAYERS) -> None:
+def collected(model: Model, stream: Stream, watch: Callable[[], Sequence[Observer]], layers: Sequence[str] = LAYERS) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        pellucid.collect(model, stream, layers, folder, batch=BATCH, attributions=False, observers=observers())
+        pellucid.collect(model, stream, layers, folder, batch=BATCH, attributions=False, observers=watch())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search`: neighbour search over 100,000 rows of 512 numbers, and of a saved million the first query."""
+"""`python -m benchmarks.search`: search and layouts of 100,000 rows of 512 numbers, and of a saved million the first query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -18,9 +18,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-ROWS, WIDTH, MILLION = 100_000, 512, 1_000_000
+from benchmarks.layout import LAYOUT_COLUMNS, LAYOUT_NOTES, LAYOUTS, laid_out
+from benchmarks.rows import WIDTH, blocks
+from benchmarks.table import SEARCH_MARKERS, block, insert, machine
+
+ROWS, FIT, MILLION = 100_000, 50_000, 1_000_000
 QUERIES, K = 200, 10
-BLOCK = 20_000  # rows that are made at once
 COLUMNS = (
     "rows",
     "data",
@@ -34,25 +37,58 @@ COLUMNS = (
 )
 
 
+NOTES = (
+    f"Rows of {WIDTH} numbers in half precision, compared by cosine, with one thread. Clustered: around 1,000 centres, most of the "
+    "spread in 32 directions; random: without any structure.",
+    f"One query: the median of 20; recall@{K}: the share of the {K} nearest rows that is found. Open + first query: of an index "
+    "that was saved just before. MB: what the process holds beyond the rows.",
+)
+
+
 @click.command()
 @click.option("--rows", type=click.IntRange(1000), default=ROWS, show_default=True)
+@click.option("--fit", type=click.IntRange(1000), default=FIT, show_default=True, help="Rows that layouts are fitted on.")
 @click.option("--million/--no-million", default=True, help="Whether to save and open a million rows too (1 GB of disk).")
-def main(rows: int, million: bool) -> None:
-    """Exact and approximate search: time to build, a query alone and among 200, recall, memory beyond the rows."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # before a worker loads torch
+@click.option("--layouts/--no-layouts", default=True, help="Whether to lay out the rows, too.")
+@click.option("--readme", type=click.Path(exists=True, path_type=Path), help="Write the block between this file's two markers.")
+def main(rows: int, fit: int, million: bool, layouts: bool, readme: Path | None) -> None:
+    """Exact and approximate search: time to build, a query alone and among 200, recall, memory. Layouts: time, memory, quality."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # before a worker loads torch or numba
+    if readme is not None:
+        insert(readme.read_text("utf-8"), "", SEARCH_MARKERS)  # refuses now and not after a quarter of an hour
+    tables = [(COLUMNS, list(_said(found_rows(rows, million))), NOTES)]
+    if layouts:
+        lines = _said(alone(laid_out, method, rows, min(fit, rows)) for method in LAYOUTS)
+        tables.append((LAYOUT_COLUMNS, list(lines), LAYOUT_NOTES))
+    for columns, lines, _ in tables:
+        table = Table(*columns)
+        for line in lines:
+            table.add_row(*line)
+        Console(width=160).print(table)
+    notes = [*(note for _, _, some in tables for note in some), machine("cpu")]
+    Console(width=160).print(*notes, sep="\n")
+    if readme is not None:
+        text = "\n\n".join([*(block(columns, lines) for columns, lines, _ in tables), "\n".join(f"- {note}" for note in notes)])
+        readme.write_text(insert(readme.read_text("utf-8"), text, SEARCH_MARKERS), "utf-8")
+
+
+def _said(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The lines of a table, each told as soon as it is measured."""
+    for line in lines:
+        Console(stderr=True, width=160).print("  ".join(line))
+        yield line
+
+
+def found_rows(rows: int, million: bool) -> Iterator[list[str]]:
     kinds = [False, True] if find_spec("faiss") else [False]
-    table = Table(*COLUMNS, title=f"{WIDTH} numbers a row, half precision, cosine, one thread")
     for data in ("clustered", "random"):
         for approximate in kinds:
-            table.add_row(*alone(searched, data, rows, approximate))
+            yield alone(searched, data, rows, approximate)
     if million:
         with tempfile.TemporaryDirectory() as folder:
             for approximate in kinds:
                 build = alone(save_million, folder, approximate)
-                table.add_row(*alone(opened, folder, build))
-    Console(width=160).print(table)
-    if len(kinds) == 1:
-        Console().print("faiss-cpu is not installed: no approximate search")
+                yield alone(opened, folder, build)
 
 
 def alone(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -64,7 +100,7 @@ def alone(work: Callable[..., Any], *arguments: Any) -> Any:
 def searched(data: str, count: int, approximate: bool) -> list[str]:
     from pellucid.analysis.index import Index
 
-    rows = np.concatenate(list(blocks(data, count)))
+    rows = np.concatenate([some for some, _ in blocks(data, count)])
     asked = rows[np.random.default_rng(1).permutation(count)[:QUERIES]] + np.float16(0.01)
     before = own_memory()
     build, index = timed(lambda: Index.build(rows, approximate=approximate))
@@ -80,8 +116,10 @@ def save_million(folder: str, approximate: bool) -> float:
 
     path = Path(folder) / "rows.npy"
     rows = np.lib.format.open_memmap(path, "w+", np.float16, (MILLION, WIDTH))
-    for number, block in enumerate(blocks("clustered", MILLION)):
-        rows[number * BLOCK : number * BLOCK + len(block)] = block
+    start = 0
+    for some, _ in blocks("clustered", MILLION):
+        rows[start : start + len(some)] = some
+        start += len(some)
     build, index = timed(lambda: Index.build(rows, approximate=approximate))
     index.save(Path(folder) / "index")
     path.unlink()
@@ -91,7 +129,7 @@ def save_million(folder: str, approximate: bool) -> float:
 def opened(folder: str, build: float) -> list[str]:
     import pellucid.analysis.index  # noqa: F401  as whoever has searched before
 
-    query, before = next(blocks("clustered", 1)), own_memory()
+    (query, _), before = next(blocks("clustered", 1)), own_memory()
     spent, index = timed(lambda: first_query(Path(folder) / "index", query))
     single = sorted(timed(lambda: index.query(query, K))[0] for _ in range(5))[2]
     kind = "exact" if index.exact else "approximate"
@@ -105,20 +143,6 @@ def first_query(folder: Path, query: np.ndarray) -> Any:
     index = Index.open(folder)
     index.query(query, K)
     return index
-
-
-def blocks(data: str, count: int) -> Iterator[np.ndarray]:
-    """Rows without any structure, or around 1,000 centres with most of their spread in 32 directions, as layers have it."""
-    numbers = np.random.default_rng(0)
-    centres = numbers.standard_normal((1_000, WIDTH), np.float32)
-    directions = numbers.standard_normal((32, WIDTH), np.float32) / 16
-    for start in range(0, count, BLOCK):
-        size = min(BLOCK, count - start)
-        noise = numbers.standard_normal((size, WIDTH), np.float32)
-        if data == "clustered":
-            spread = numbers.standard_normal((size, 32), np.float32) @ directions
-            noise = centres[numbers.integers(0, len(centres), size)] + spread + 0.2 * noise
-        yield noise.astype(np.float16)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -15,7 +15,8 @@ from rich.table import Table
 from benchmarks.jobs import Job
 from benchmarks.measure import CONTESTANTS, MOST, PEERS, ROUNDS, SPAN, STARTS, WHOLE, Row
 
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+BEGIN, END = MARKERS = "<!-- bench -->", "<!-- /bench -->"
+SEARCH_MARKERS = "<!-- bench-search -->", "<!-- /bench-search -->"
 NOTES = (
     "Time of one optimisation step for all units and, in front, its ratio to the limit: the median of "
     f"{ROUNDS} rounds in which all take turns. On the CPU it is the processor time of one thread. A step is what each further "
@@ -70,8 +71,18 @@ def rich_table(rows: Sequence[Row]) -> Table:
 
 
 def markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
-    lines = [heads(rows), ["---"] * len(heads(rows)), *_filled(rows)]
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *(f"- {note}" for note in notes)])
+    return "\n".join([block(heads(rows), _filled(rows)), "", *(f"- {note}" for note in notes)])
+
+
+def block(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table as markdown.
+
+    >>> print(block(["a", "b"], [["1", "2"]]))
+    | a | b |
+    | --- | --- |
+    | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
 
 
 def _filled(rows: Sequence[Row]) -> list[list[str]]:
@@ -110,8 +121,8 @@ def _processor() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def insert(text: str, block: str) -> str:
-    """A text whose part between the two markers is the block.
+def insert(text: str, block: str, markers: tuple[str, str] = MARKERS) -> str:
+    """A text whose part between two markers is the block.
 
     Raises:
         ValueError: the markers are not there, once and in order.
@@ -119,7 +130,8 @@ def insert(text: str, block: str) -> str:
     >>> insert(f"before\\n{BEGIN}\\nold\\n{END}\\nafter", "new")
     'before\\n<!-- bench -->\\nnew\\n<!-- /bench -->\\nafter'
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"it needs the lines {BEGIN} and {END}, once and in this order")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{block}\n{END}{rest.split(END)[1]}"
+    begin, end = markers
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"it needs the lines {begin} and {end}, once and in this order")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{block}\n{end}{rest.split(end)[1]}"

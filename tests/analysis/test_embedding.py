@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.analysis.embedding import confusion_with_nearness, neighbour_accuracy, tiles
+from pellucid.analysis.embedding import class_pairs, confused_nearer, confusion_with_nearness, neighbour_accuracy, tiles
 from pellucid.errors import UsageError
 
 
@@ -24,6 +24,7 @@ def test_every_point_has_a_tile_of_its_own(count: int, seed: int, columns: int |
     found, (tall, wide) = tiles(drawn(count, seed), columns=columns)
     assert len({tuple(each) for each in found.tolist()}) == count
     assert (found >= 0).all() and (found < [tall, wide]).all() and (tall - 1) * wide < count <= tall * wide
+    assert sorted((found @ [wide, 1]).tolist()) == list(range(count))  # only the last row may end early
 
 
 def test_a_grid_stays_as_it_is() -> None:
@@ -65,6 +66,46 @@ def test_neighbours_vote(count: int, seed: int, k: int) -> None:
     k = min(k, count - 1)
     assert neighbour_accuracy(points, labels, k) == pytest.approx(votes_by_hand(points, labels, k))
     assert neighbour_accuracy([*points, [0.5, 0.5]], [*labels, -1], k) == pytest.approx(votes_by_hand(points, labels, k))
+
+
+def test_a_sample_votes_about_as_all_do() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(4, size=600)
+    points = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])[labels] + random.normal(scale=0.4, size=(600, 2))
+    everybody, some = neighbour_accuracy(points, labels), neighbour_accuracy(points, labels, sample=200)
+    assert some == pytest.approx(everybody, abs=0.08) and some != everybody
+    assert neighbour_accuracy(points, labels, sample=200, seed=1) != some
+
+
+def test_duplicates_do_not_vote_for_themselves() -> None:
+    """Thirty points in one place: a point's own label is among ten others' as often as chance has it."""
+    labels = np.random.default_rng(0).permutation(30) % 2
+    assert neighbour_accuracy(np.zeros((30, 2)), labels, 10) < 0.8
+    assert neighbour_accuracy(np.zeros((30, 2)), [*range(30)], 1) == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(3, 6), st.integers(12, 60), st.integers(0, 99))
+def test_pairs_of_classes_are_counted(kinds: int, count: int, seed: int) -> None:
+    """Class by class; some labels are missing, some answers are classes that no label has."""
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(kinds), random.integers(-1, kinds, count)]) * 3
+    points, predicted = random.random((len(labels), 4)), np.where(random.random(len(labels)) < 0.6, labels, random.integers(0, 99))
+    pairs, confused, apart = class_pairs(points, np.maximum(labels, -1), predicted)
+    for (a, b), share, distance in zip(combinations(range(0, 3 * kinds, 3), 2), confused, apart, strict=True):
+        one, other = labels == a, labels == b
+        assert share == pytest.approx(((predicted[one] == b).mean() + (predicted[other] == a).mean()) / 2)
+        assert distance == pytest.approx(math.dist(points[one].mean(0), points[other].mean(0)))
+    assert pairs.tolist() == [list(each) for each in combinations(range(0, 3 * kinds, 3), 2)]
+    met, never = apart[confused > 0], apart[confused == 0]
+    if len(met) and len(never):
+        wins = sum((near < far) + (near == far) / 2 for near in met for far in never) / (len(met) * len(never))
+        assert confused_nearer(points, np.maximum(labels, -1), predicted) == pytest.approx(wins)
+
+
+def test_a_network_that_never_errs_says_nothing_of_nearness() -> None:
+    points, labels = drawn(30, 0), np.arange(30) % 5
+    assert confused_nearer(points, labels, labels) == 0.5 and confusion_with_nearness(points, labels, labels) == 0
 
 
 def test_confused_classes_that_are_near_correlate() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.analysis import index
-from pellucid.analysis.reduce import layout, neighbours, normalise, pca, trustworthiness
+from pellucid.analysis.layouts import METHODS
+from pellucid.analysis.neighbours import neighbours
+from pellucid.analysis.reduce import layout, normalise, pca, trustworthiness
 from pellucid.errors import MissingExtraError, UsageError
 
 METRICS = ["cosine", "euclidean"]
+ALL = [
+    pytest.param(each, marks=pytest.mark.skipif(each == "tsne" and not find_spec("openTSNE"), reason="openTSNE is not here"))
+    for each in (*METHODS, "pca")
+]
 
 
 def clusters(count: int = 6, each: int = 40, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -23,54 +29,23 @@ def clusters(count: int = 6, each: int = 40, spread: float = 0.3) -> tuple[np.nd
     return (centres[labels] + spread * rng.normal(size=(count * each, 16))).astype(np.float32), labels
 
 
-def all_distances(rows: np.ndarray, metric: str) -> np.ndarray:
-    rows = rows.astype(np.float64)
-    if metric == "euclidean":
-        return np.linalg.norm(rows[:, None] - rows[None], axis=2)
-    lengths = np.linalg.norm(rows, axis=1)
-    both = lengths[:, None] * lengths[None]
-    return np.where(both > 0, 1 - rows @ rows.T / np.where(both > 0, both, 1), np.not_equal.outer(lengths > 0, lengths > 0) * 1.0)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("block", [1 << 20, 100])
-def test_neighbours_equal_brute_force(metric: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "BLOCK", block)
-    rows = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float16)
-    rows[[3, 30]] = 0
-    indices, distances = neighbours(rows, 7, metric=metric)  # pyright: ignore[reportArgumentType]
-    wanted = all_distances(rows, metric)
-    np.testing.assert_allclose(distances, np.sort(wanted, 1)[:, :7], atol=2e-3)
-    np.testing.assert_allclose(np.take_along_axis(wanted, indices.numpy(), 1), distances, atol=2e-3)
-    assert indices[:, 0].tolist() == list(range(60))
-    assert all(len(set(row)) == 7 for row in indices.tolist())
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(2, 30), st.integers(1, 4), st.integers(0, 99))
-def test_every_row_is_its_own_first_neighbour_among_duplicates(count: int, kinds: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(kinds, 3)).astype(np.float32)[rng.integers(0, kinds, count)]
-    for metric in METRICS:
-        indices, distances = neighbours(rows, min(count, 5), metric=metric)  # pyright: ignore[reportArgumentType]
-        assert indices[:, 0].tolist() == list(range(count)) and all(len(set(row)) == len(row) for row in indices.tolist())
-        assert (distances[:, 1:] >= distances[:, :-1] - 1e-3).all() and distances[:, 0].abs().max() == 0
-
-
-def test_neighbours_of_other_rows() -> None:
-    rows = np.eye(4, dtype=np.float32)
-    indices, distances = neighbours(rows, 2, queries=np.array([[0, 3, 1, 0]], np.float32))
-    assert indices.tolist() == [[1, 2]] and distances[0, 0] == pytest.approx(1 - 3 / np.sqrt(10), abs=1e-5)
-    for k in (0, 5):
-        with pytest.raises(UsageError, match=f"k={k}"):
-            neighbours(rows, k)
-
-
 def test_pca_equals_the_singular_vectors() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 6)) * np.arange(1, 7)
     left, sizes, _ = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
     np.testing.assert_allclose(np.abs(pca(rows, 3)), np.abs(left[:, :3] * sizes[:3]), rtol=1e-4)
     assert pca(rows[:, :1], 3)[:, 1:].max() == 0 and pca(np.ones((5, 4)), 2).max() == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ALL[1:3])
+def test_other_methods_keep_clusters_together_and_say_nothing(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    rows, labels = clusters()
+    shown, threads = warnings.filters[:], torch.get_num_threads()
+    points, again, other = (layout(rows, method=method, seed=seed) for seed in (1, 1, 2))  # pyright: ignore[reportArgumentType]
+    assert warnings.filters == shown and torch.get_num_threads() == threads and not caplog.records
+    indices = neighbours(points, 6, metric="euclidean")[0][:, 1:].numpy()
+    assert (labels[indices] == labels[:, None]).mean() > 0.97 and trustworthiness(rows, points, 10) > 0.85
+    assert np.array_equal(points, again) and not np.array_equal(points, other)
 
 
 @pytest.mark.filterwarnings("error")
@@ -86,14 +61,15 @@ def test_umap_keeps_clusters_together_and_says_nothing() -> None:
     assert not np.array_equal(points, layout(rows, neighbors=10, seed=1))
 
 
-def test_rows_that_were_not_fitted_lie_with_their_neighbours() -> None:
+@pytest.mark.parametrize("method", ALL[:3])
+def test_rows_that_were_not_fitted_lie_with_their_neighbours(method: str) -> None:
     rows, labels = clusters(4, 60)
-    points = layout(rows, fit=100, neighbors=10)
+    points = layout(rows, method=method, fit=100, neighbors=10)  # pyright: ignore[reportArgumentType]
     indices = neighbours(points, 6, metric="euclidean")[0][:, 1:].numpy()
     assert (labels[indices] == labels[:, None]).mean() > 0.97
 
 
-@pytest.mark.parametrize("method", ["umap", "pca"])
+@pytest.mark.parametrize("method", ALL)
 @pytest.mark.parametrize(
     "rows",
     [
@@ -112,17 +88,21 @@ def test_few_constant_and_duplicate_rows_are_laid_out(rows: np.ndarray, method: 
 
 
 def test_wrong_use() -> None:
-    for wrong in ({"method": "tsne"}, {"neighbors": 1}, {"fit": 3}):
+    for wrong in ({"method": "mds"}, {"neighbors": 1}, {"fit": 3}):
         with pytest.raises(UsageError, match=next(iter(wrong))):
             layout(np.ones((20, 3)), **wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match="needs rows"):
         layout(np.ones((0, 3)))
 
 
-def test_without_umap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(MissingExtraError, match=r"umap-learn.*pellucid\[layout\]"):
-        layout(clusters()[0])
+@pytest.mark.parametrize(
+    ("method", "module", "package"),
+    [("umap", "umap", "umap-learn"), ("tsne", "openTSNE", "opentsne"), ("pacmap", "pacmap", "pacmap")],
+)
+def test_without_its_package_the_extra_is_named(method: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"{package}.*pellucid\[layout\]"):
+        layout(clusters()[0], method=method)  # pyright: ignore[reportArgumentType]
 
 
 @settings(deadline=None)
@@ -149,6 +129,19 @@ def test_trustworthiness_equals_scikit_learn(metric: str) -> None:
         assert trustworthiness(rows, points, 7, sample=60) == pytest.approx(trustworthiness(rows, points, 7), abs=0.05)
     with pytest.raises(UsageError, match="k=75"):
         trustworthiness(rows, rows[:, :2], 75)
+
+
+def test_trustworthiness_takes_equal_distances_in_the_order_of_the_rows() -> None:
+    """Ranks by a stable sort of all distances, as the measure is written down."""
+    random = np.random.default_rng(0)
+    rows, points = random.integers(0, 3, (60, 2)).astype(np.float32), random.random((60, 2))
+    excess = 0
+    for row in range(60):
+        order = [each for each in np.argsort(np.square(rows - rows[row]).sum(1), kind="stable") if each != row]
+        near = [each for each in np.argsort(np.square(points - points[row]).sum(1)) if each != row][:5]
+        excess += sum(max(0, order.index(each) + 1 - 5) for each in near)
+    wanted = 1 - excess * 2 / (60 * 5 * (120 - 15 - 1))
+    assert trustworthiness(rows, points, 5, metric="euclidean") == pytest.approx(wanted, abs=1e-9)
 
 
 def test_bits_do_not_depend_on_the_global_generators() -> None:

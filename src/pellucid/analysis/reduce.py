@@ -1,10 +1,7 @@
-"""Vectors to fewer dimensions: exact neighbours, principal components, and the two-dimensional layout of an atlas."""
+"""Vectors to fewer dimensions: principal components, layouts in the plane, and how far to trust them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -12,51 +9,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pellucid.analysis.index import Index
-from pellucid.errors import MissingExtraError, UsageError
+from pellucid.analysis.index import Metric
+from pellucid.analysis.layouts import EXTENT, METHODS, Matrix, Points
+from pellucid.analysis.neighbours import as_tensor, neighbours, unit
+from pellucid.errors import UsageError
 
 BLOCK = 1 << 26  # entries of a block of distances: 256 MB of float32
 FEWEST = 12  # rows below which a graph of neighbours says nothing that principal components do not
+TOGETHER = 8192  # rows of a block of components
+PLACED = 15  # neighbours among which a row lies that was not fitted
 
-Matrix = Float[np.ndarray, "n c"]
-
-
-def neighbours(
-    vectors: Any, k: int, *, metric: Literal["cosine", "euclidean"] = "cosine", queries: Any = None
-) -> tuple[Tensor, Tensor]:
-    """The k nearest rows of each row, itself first, then nearest first: exact, in blocks of bounded memory.
-
-    Args:
-        vectors: n rows (an array, or rows of a store).
-        k: neighbours, at most n.
-        metric: "cosine" (1 - cosine; a row of zeros is 1 from all but its like) or "euclidean".
-        queries: other rows to look up; None for the rows themselves.
-
-    Returns:
-        (indices, distances), one row a query; of those kept, equal distances come in the order of their rows.
-
-    Raises:
-        UsageError: k is below 1 or above n.
-
-    >>> indices, distances = neighbours(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.1]]), 2)
-    >>> indices.tolist()
-    [[0, 2], [1, 2], [2, 0]]
-    """
-    index = Index.build(vectors, metric=metric, approximate=False)
-    rows, apart = index.query(vectors if queries is None else queries, k)
-    indices, distances = torch.from_numpy(rows), torch.from_numpy(apart).float()
-    return _self_first(indices, distances) if queries is None else (indices, distances)
-
-
-def _self_first(indices: Int[Tensor, "n k"], distances: Float[Tensor, "n k"]) -> tuple[Tensor, Tensor]:
-    """Among duplicates a row may not come first, or not at all; UMAP counts on it."""
-    own = torch.arange(len(indices))[:, None]
-    place = torch.where((indices == own).any(1), (indices == own).int().argmax(1), indices.shape[1] - 1)[:, None]
-    column = torch.arange(indices.shape[1])[None]
-    shifted = (column - (column <= place).int()).clamp_min(0)
-    indices, distances = indices.gather(1, shifted), distances.gather(1, shifted)
-    indices[:, 0], distances[:, 0] = own[:, 0], 0
-    return indices, distances
+Method = Literal["umap", "tsne", "pacmap", "pca"]
 
 
 def pca(vectors: Any, dimensions: int) -> Matrix:
@@ -69,63 +32,93 @@ def pca(vectors: Any, dimensions: int) -> Matrix:
     >>> pca(np.array([[3.0, 0.0], [5.0, 0.0], [4.0, 0.0]]), 2).tolist()
     [[-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
     """
-    rows = _tensor(vectors).double()
-    centred = rows - rows.mean(0)
-    values, axes = torch.linalg.eigh(centred.T @ centred / len(rows))
+    rows = as_tensor(vectors)
+    blocks = rows.split(TOGETHER)  # a copy in double precision of all of them would be twice as large
+    mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(rows)
+    covariance = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
+    for block in blocks:
+        covariance.addmm_((block - mean).T, block - mean, alpha=1 / len(rows))
+    values, axes = torch.linalg.eigh(covariance)
     axes = axes.flip(1)[:, :dimensions]
     axes = axes * (values.flip(0)[:dimensions] > 1e-12 * values.max().clamp_min(1e-300))  # directions that are only rounding
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
-    points = torch.zeros(len(rows), dimensions, dtype=rows.dtype)
-    points[:, : axes.shape[1]] = centred @ axes
-    return points.float().numpy()
+    points = torch.zeros(len(rows), dimensions)
+    points[:, : axes.shape[1]] = torch.cat([((block - mean) @ axes).float() for block in blocks])
+    return points.numpy()
 
 
 def layout(
     vectors: Any,
     *,
-    method: Literal["umap", "pca"] = "umap",
+    method: Method = "umap",
     seed: int = 0,
-    neighbors: int = 15,
+    neighbors: int | None = None,
     min_dist: float = 0.1,
-    metric: Literal["cosine", "euclidean"] = "cosine",
+    metric: Metric = "cosine",
     fit: int = 50_000,
-) -> Float[np.ndarray, "n 2"]:
+) -> Points:
     """Points of the plane in [0, 1]², near each other where the vectors are; the same seed gives the same points.
 
-    UMAP (McInnes et al. 2018) on exact neighbours, started from the principal components, as in the Activation Atlas (Carter et al.
-    2019). Fewer than 12 rows, or rows that are all the same, are laid out by principal components whatever the method.
+    UMAP (McInnes et al. 2018, as in the Activation Atlas of Carter et al. 2019), t-SNE (van der Maaten & Hinton 2008) or PaCMAP
+    (Wang et al. 2021) on exact neighbours, started from the principal components. Fewer than 12 rows, or rows that are all the
+    same, are laid out by principal components whatever the method.
 
     Args:
         vectors: n rows; an array or `Store.vectors(layer)`.
-        method: "umap" or "pca".
-        seed: of the sample and of UMAP.
-        neighbors: of each row that UMAP looks at, 2 or more; fewer rows take what there is.
+        method: "umap", "tsne", "pacmap" or "pca".
+        seed: of the sample and of the method.
+        neighbors: of each row that shall be near it, 2 or more, for t-SNE its perplexity; None for 15 (UMAP), 30 (t-SNE) or
+            10 (PaCMAP). Fewer rows take what there is.
         min_dist: how near UMAP lets points come, 0 to 1.
         metric: between vectors.
-        fit: rows that UMAP is fitted on, drawn from the seed; the others lie at the mean of their neighbours, weighted by nearness.
+        fit: rows that the method is fitted on, drawn from the seed; the others lie at the mean of their 15 nearest among them,
+            weighted by nearness.
 
     Raises:
-        MissingExtraError: umap-learn is not installed.
+        MissingExtraError: the method's package is not installed.
         UsageError: an unknown method; no rows; a value out of range.
 
     >>> layout(np.eye(5), method="pca").shape
     (5, 2)
     """
     rows = np.asarray(vectors, np.float32)
-    if method not in ("umap", "pca"):
-        raise UsageError(f"method={method!r}: there are 'umap' and 'pca'")
-    if not len(rows) or neighbors < 2 or fit < FEWEST:
+    if method not in (*METHODS, "pca"):
+        raise UsageError(f"method={method!r}: there are {', '.join(map(repr, METHODS))} and 'pca'")
+    if not len(rows) or (neighbors is not None and neighbors < 2) or fit < FEWEST:
         raise UsageError(
             f"a layout needs rows, neighbors of 2 or more and fit of {FEWEST} or more; got {len(rows)}, {neighbors}, {fit}"
         )
     if method == "pca" or len(rows) < FEWEST or (rows == rows[0]).all():
         return normalise(pca(rows, 2))
     sample = np.sort(np.random.default_rng(seed).permutation(len(rows))[:fit])
-    fitted = _umap(rows[sample], min(neighbors, len(sample) - 1), min_dist, metric, seed)
-    return normalise(fitted if len(sample) == len(rows) else _place(rows, sample, fitted, neighbors, metric))
+    drawn, usual = METHODS[method]
+    settings = {"neighbors": usual if neighbors is None else neighbors, "metric": metric, "seed": seed}
+    settings |= {"min_dist": min_dist} if method == "umap" else {}
+    fitted = drawn(rows[sample], _start(rows[sample], seed), **settings)
+    return normalise(fitted if len(sample) == len(rows) else _place(rows, sample, fitted, metric))
 
 
-def normalise(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+def _start(rows: Matrix, seed: int) -> Points:
+    """The first two principal components, with a little noise that parts duplicates: they would lie together for ever."""
+    start = pca(rows, 2)
+    start *= EXTENT / max(float(start.std(0).max()), 1e-12)
+    start += np.random.default_rng(seed).normal(scale=1e-3, size=start.shape)
+    return start
+
+
+def _place(rows: Matrix, sample: Int[np.ndarray, " m"], fitted: Float[np.ndarray, "m 2"], metric: Metric) -> Points:
+    """The fitted points where there are some, the mean of the fitted neighbours' points for the rest."""
+    rest = np.setdiff1d(np.arange(len(rows)), sample)
+    indices, distances = neighbours(rows[sample], min(PLACED, len(sample)), metric=metric, queries=rows[rest])
+    weights = (-distances / distances.mean(1, keepdim=True).clamp_min(1e-12)).exp()
+    near = torch.from_numpy(fitted)[indices]
+    points = np.empty((len(rows), 2), np.float32)
+    points[sample] = fitted
+    points[rest] = ((weights[..., None] * near).sum(1) / weights.sum(1, keepdim=True)).numpy()
+    return points
+
+
+def normalise(points: Points) -> Points:
     """Points in [0, 1]²: per axis the 1st to the 99th percentile and a tenth of margin on both sides; what lies further is cut off.
 
     An axis without extent becomes 0.5.
@@ -140,7 +133,7 @@ def normalise(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
 
 
 def trustworthiness(
-    vectors: Any, points: Any, k: int = 15, *, metric: Literal["cosine", "euclidean"] = "cosine", sample: int = 2000, seed: int = 0
+    vectors: Any, points: Any, k: int = 15, *, metric: Metric = "cosine", sample: int = 2000, seed: int = 0
 ) -> float:
     """How far neighbours in the plane are neighbours among the vectors: 1 for all, about 0.5 for chance (Venna & Kaski 2001).
 
@@ -154,80 +147,35 @@ def trustworthiness(
 
     Raises:
         UsageError: k is not below n / 2, where the measure means nothing.
+
+    >>> rows = np.arange(20.0)[:, None] ** 2
+    >>> trustworthiness(rows, rows, 3, metric="euclidean")
+    1.0
     """
-    rows, plane = (_unit(vectors) if metric == "cosine" else _tensor(vectors)).double(), _tensor(points).double()
+    rows, plane = (unit(vectors) if metric == "cosine" else as_tensor(vectors)).double(), as_tensor(points).double()
     count = len(rows)
     if not 1 <= k < count / 2:
         raise UsageError(f"k={k}: must be at least 1 and less than half of the {count} rows")
     judged = torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(count)[:sample]))
-    excess = 0.0
-    for block in judged.split(max(1, BLOCK // (4 * count))):
+    rows = rows - rows.mean(0)
+    rows = rows / rows.norm(dim=1).max().clamp_min(1e-300)
+    lengths, excess = rows.square().sum(1), 0
+    for block in judged.split(max(1, BLOCK // (8 * count))):
         own = (torch.arange(len(block)), block)
-        ranks = _apart(rows[block], rows).index_put(own, torch.tensor(-1.0).double()).argsort(dim=1, stable=True).argsort(1)
-        near = _apart(plane[block], plane).index_put(own, torch.tensor(torch.inf).double()).topk(k, largest=False).indices
-        excess += float((ranks.gather(1, near) - k).clamp_min(0).sum())
+        apart = (lengths[block, None] + lengths - 2 * rows[block] @ rows.T).round(decimals=10)  # equal ones stay equal
+        flat = torch.cdist(plane[block], plane, compute_mode="donot_use_mm_for_euclid_dist")
+        near = flat.index_put(own, torch.tensor(torch.inf).double()).topk(k, largest=False).indices
+        ranks = _ranks(apart.index_put(own, torch.tensor(-torch.inf).double()), near)
+        excess += int((ranks - k).clip(0).sum())
     return 1 - excess * 2 / (len(judged) * k * (2 * count - 3 * k - 1))
 
 
-def _apart(first: Float[Tensor, "n c"], second: Float[Tensor, "m c"]) -> Float[Tensor, "n m"]:
-    return torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def _umap(rows: Matrix, k: int, min_dist: float, metric: str, seed: int) -> Float[np.ndarray, "n 2"]:
-    with warnings.catch_warnings():  # numba's and umap's own, of no use to whoever asked for a layout
-        warnings.simplefilter("ignore")
-        try:
-            import umap
-        except ImportError as error:
-            raise MissingExtraError("umap-learn", "layout", "the UMAP layout") from error
-        indices, distances = neighbours(rows, k, metric=metric)  # type: ignore[arg-type]
-        start = pca(rows, 2)
-        start *= 2.5 / max(float(start.std(0).max()), 1e-12)  # about the extent at which UMAP starts by itself
-        start += np.random.default_rng(seed).normal(scale=1e-3, size=start.shape)  # parts duplicates, which attract for ever
-        reducer: Any = umap.UMAP(
-            n_neighbors=k,
-            min_dist=min_dist,
-            metric=metric,
-            init=start,  # pyright: ignore[reportArgumentType]
-            random_state=seed,
-            n_jobs=1,
-            precomputed_knn=(indices.numpy(), distances.numpy(), None),
-            force_approximation_algorithm=True,  # below 4,096 rows it would throw the neighbours away
-        )
-        with _own_threads():
-            return np.asarray(reducer.fit_transform(rows))
-
-
-@contextmanager
-def _own_threads() -> Iterator[None]:
-    """Keep torch's number of threads, which numba changes for the whole process, and with it the last bits of what follows."""
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _place(
-    rows: Matrix, sample: Int[np.ndarray, " m"], fitted: Float[np.ndarray, "m 2"], k: int, metric: str
-) -> Float[np.ndarray, "n 2"]:
-    """The fitted points where there are some, the mean of the fitted neighbours' points for the rest."""
-    rest = np.setdiff1d(np.arange(len(rows)), sample)
-    indices, distances = neighbours(rows[sample], min(k, len(sample)), metric=metric, queries=rows[rest])  # type: ignore[arg-type]
-    weights = (-distances / distances.mean(1, keepdim=True).clamp_min(1e-12)).exp()
-    near = torch.from_numpy(fitted)[indices]
-    points = np.empty((len(rows), 2), np.float32)
-    points[sample] = fitted
-    points[rest] = ((weights[..., None] * near).sum(1) / weights.sum(1, keepdim=True)).numpy()
-    return points
-
-
-def _tensor(vectors: Any) -> Float[Tensor, "n c"]:
-    return torch.from_numpy(np.array(vectors, np.float32)) if not isinstance(vectors, Tensor) else vectors.float().cpu()
-
-
-def _unit(vectors: Any) -> Float[Tensor, "n c"]:
-    """Rows of length one; rows of zeros, which have no direction, share one of their own in a column more."""
-    rows = _tensor(vectors)
-    norm = rows.norm(dim=1, keepdim=True)
-    return torch.cat([rows / norm.clamp_min(1e-12), (norm == 0).float()], 1)
+def _ranks(values: Float[Tensor, "m n"], chosen: Int[Tensor, "m k"]) -> Int[np.ndarray, "m k"]:
+    """How many values of a row are below each chosen one, or equal and before it."""
+    every, order = values.numpy(), np.arange(values.shape[1])
+    found = []
+    for place in chosen.T.numpy():
+        value = np.take_along_axis(every, place[:, None], 1)
+        before = np.count_nonzero((every == value) & (order < place[:, None]), axis=1)
+        found.append(np.count_nonzero(every < value, axis=1) + before)
+    return np.stack(found, 1)

@@ -8,6 +8,7 @@ import sys
 import click
 
 from pellucid.cli.data import collect
+from pellucid.cli.embed import embed
 from pellucid.cli.evidence import dissect, filters, maps
 from pellucid.cli.examples import examples, spectrum
 from pellucid.cli.figures import figures
@@ -55,6 +56,7 @@ VERBS = (
     spectrum,
     groups,
     search,
+    embed,
     build,
     serve,
 )
