@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import random
 import re
@@ -6,15 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from pellucid.build import Result, build_site, make_plan
+from pellucid.build import Result, _held, build_site, make_plan
+from pellucid.data.store import Store
 from pellucid.data.stream import open_stream
 from pellucid.errors import UsageError
 from pellucid.models import load
+from pellucid.models.model import OUTPUT
 from pellucid.models.spanning import spanning_layers
 
 SMALL: dict[str, Any] = {"layers": ["mixed3b", "mixed4a"], "units": 10, "steps": 3, "grids": [3, 6], "positions": 2}
@@ -85,6 +91,93 @@ def test_examples_are_the_best_pictures_of_the_world(run: Path) -> None:
     assert [each["value"] for each in unit["examples"]] == pytest.approx(best.values[:9].tolist(), rel=1e-3)
 
 
+def captured(layer: str) -> tuple[Any, Any]:
+    """The mean answers of a layer to every picture, as they are kept; and what the network takes each for."""
+    import torch
+
+    from pellucid.models import capture
+
+    model, stream = load("terrarium"), open_stream("terrarium:160", size=(96, 96))
+    with torch.no_grad():
+        found = [capture(model, images, [layer, OUTPUT]) for _, images in stream.batches(0, 160, batch=40)]
+    maps, logits = (torch.cat([each[name] for each in found]) for name in (layer, OUTPUT))
+    return maps.mean((2, 3)).half().double().numpy(), logits.flatten(1).argmax(1).numpy()
+
+
+def test_the_nearest_pictures_are_the_nearest(run: Path) -> None:
+    pictures, wall = data(run, "pictures")["pictures"], data(run, "wall-1")
+    means, said = captured("mixed4a")
+    assert [each["image"] for each in pictures] == list(range(160)) and [each["said"] for each in pictures] == said.tolist()
+    assert len(set(wall["tiles"])) == 160 and max(wall["tiles"]) < wall["side"] ** 2 == 169
+    stream = open_stream("terrarium:160", size=(96, 96))
+    small = np.stack([np.asarray(stream.picture(index).resize((32, 32), Image.Resampling.BILINEAR), float) for index in range(160)])
+    for place in range(0, 160, 7):
+        cosines = [1 - means[place] @ each / np.linalg.norm(means[place]) / np.linalg.norm(each) for each in means]
+        squares = [math.sqrt(np.mean((small[place] / 255 - each / 255) ** 2)) for each in small]
+        for apart, known in ((cosines, wall["neighbours"]), (squares, data(run, "near-pixels"))):
+            wanted = sorted(value for other, value in enumerate(apart) if other != place)[:8]
+            assert place not in known["near"][place] and len(set(known["near"][place])) == 8
+            assert known["apart"][place] == pytest.approx(wanted, rel=1e-2, abs=1e-3)
+            assert [apart[other] for other in known["near"][place]] == pytest.approx(wanted, rel=1e-2, abs=1e-3)
+
+
+def test_units_are_beside_their_likes_and_name_classes_and_concepts(run: Path) -> None:
+    from pellucid.analysis.concepts import terrarium_concepts
+    from pellucid.analysis.dissect import dissect
+
+    page, (means, _), store = data(run, "layer-1"), captured("mixed4a"), Store.open(run / "store")
+    vectors, spoken = (np.asarray(each("mixed4a"), float) for each in (store.vectors, store.attributions))
+    beyond = spoken - spoken.mean(1, keepdims=True)
+    channels = [unit["channel"] for unit in page["units"]]
+    alike = np.corrcoef(means[:, channels].T)
+    concepts = terrarium_concepts(page["concepts"]["pictures"], size=(96, 96))
+    found = dissect(load("terrarium"), "mixed4a", concepts)
+    for place, unit in enumerate(page["units"]):
+        order = [other for other in np.argsort(-alike[place]).tolist() if other != place]
+        near = [other for other in order if alike[place, other] > 0][:6]
+        far = [other for other in order[::-1] if alike[place, other] < 0][:3]
+        assert [each["unit"] for each in unit["alike"]] == near and [each["unit"] for each in unit["opposite"]] == far
+        assert [each["correlation"] for each in unit["opposite"]] == pytest.approx(alike[place, far].tolist(), abs=1e-3)
+        own = np.corrcoef(vectors[:, unit["channel"]], beyond.T)[0, 1:]
+        wanted = [index for index in np.argsort(-own).tolist() if own[index] >= 4 / math.sqrt(160)][:5]
+        assert [each["index"] for each in unit["favours"]] == wanted
+        assert [each["correlation"] for each in unit["favours"]] == pytest.approx(own[wanted].tolist(), abs=1e-3)
+        [best, *_] = [each["iou"] for each in unit["concepts"]] or [0]
+        assert best == pytest.approx(float(found.scores[unit["channel"]]), rel=1e-2)
+        assert unit["concepts"] == [] or unit["concepts"][0]["concept"] == found.best[unit["channel"]]
+    assert any(unit["favours"] for unit in page["units"])
+
+
+def test_pictures_on_the_wall_are_said_to_be(run: Path) -> None:
+    shown = {each["image"] for each in data(run, "pictures")["pictures"]}
+    for unit in data(run, "layer-0")["units"]:
+        assert all(each["wall"] == (each["image"] in shown) for each in unit["examples"])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_concepts_of_a_folder_are_scored_where_masks_are_given(tmp_path: Path, known: bool) -> None:
+    from pellucid.analysis.concepts import folder_concepts
+
+    world = open_stream("terrarium:12", size=(96, 96))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "concepts.csv").write_text("number,name\n1,bright\n")
+    for index in range(12):
+        picture = world.picture(index)
+        picture.save(tmp_path / "photos" / f"{index:02d}.png")
+        Image.fromarray((np.asarray(picture.convert("L")) > 150).astype(np.uint8)).save(tmp_path / "masks" / f"{index:02d}.png")
+    model, stream = load("terrarium"), open_stream(tmp_path / "photos", size=(96, 96))
+    concepts = folder_concepts(tmp_path / "photos", tmp_path / "masks", size=(96, 96)) if known else None
+    plan = make_plan(model, stream, layers=["conv2"], units=3, steps=1, grids=[2], positions=1)
+    build_site(model, stream, tmp_path / "run", plan, concepts=concepts)
+    page = data(tmp_path / "run", "layer-0")
+    assert page["concepts"] == ({"pictures": 12, "concepts": 1, "limit": 0.04} if known else None)
+    assert [[each["concept"] for each in unit["concepts"]] for unit in page["units"]] == [["bright"] if known else []] * 3
+    if known:
+        with pytest.raises(UsageError, match="concepts was"):
+            build_site(model, stream, tmp_path / "run", plan)
+
+
 def test_a_second_start_does_nothing_and_changes_nothing(run: Path) -> None:
     before = whole(run)
     result = build(run)
@@ -119,6 +212,19 @@ def test_killed_at_five_random_moments_it_ends_with_the_same_files(run: Path, tm
     subprocess.run([*COMMAND, str(folder)], check=True, capture_output=True)
     assert kills >= 2, f"it was too fast to be killed ({time.perf_counter() - start:.1f} s)"
     assert whole(folder) == whole(run)
+
+
+def test_a_picture_that_was_read_is_not_read_again() -> None:
+    known, reads = open_stream("terrarium:3", size=(96, 96)), list[int]()
+
+    def read(index: int) -> Image.Image:
+        reads.append(index)
+        return known.read(index)
+
+    held = _held(replace(known, read=read))
+    for _ in range(2):
+        assert [held.picture(index).tobytes() for index in range(3)] == [known.picture(index).tobytes() for index in range(3)]
+    assert reads == [0, 1, 2]
 
 
 def test_defaults_suit_the_number_of_pictures() -> None:

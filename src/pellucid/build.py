@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from pellucid.analysis.examples import TopExamples, top_examples
-from pellucid.analysis.histogram import Histograms, histogram
+from pellucid.analysis.affinities import correlations, favours
+from pellucid.analysis.concepts import Concepts, terrarium_concepts
+from pellucid.analysis.examples import top_examples
+from pellucid.analysis.histogram import histogram
+from pellucid.analysis.observers import observers
 from pellucid.analysis.quality import quality, reference
 from pellucid.analysis.reduce import layout, trustworthiness
-from pellucid.analysis.search import Means
+from pellucid.analysis.search import means
 from pellucid.analysis.spectrum import Bucket, falls_below_zero, spectrum
 from pellucid.arrays import to_image
 from pellucid.atlas.grid import Level, whitening
@@ -35,7 +39,10 @@ from pellucid.models import Layer, Model
 from pellucid.models.spanning import spanning_layers
 from pellucid.run import Run, in_parts, open_run
 from pellucid.schema import to_json
-from pellucid.site.export import AtlasFinding, Findings, UnitFinding, export
+from pellucid.site.concepts import score_concepts
+from pellucid.site.export import export
+from pellucid.site.findings import AtlasFinding, ConceptFinding, Findings, UnitFinding
+from pellucid.site.wall import Wall, make_wall
 from pellucid.vis.optimise import has_bfloat16
 from pellucid.vis.render import render
 
@@ -45,6 +52,8 @@ SAMPLES = 8_000  # an atlas of fewer has gaps; pictures that are fewer give seve
 PER_CELL = 10  # samples that a cell of the finest grid has in the mean
 JUDGED = 800  # pictures at most that optimised ones are compared with
 BUCKET = 4  # pictures from each part of a unit's spectrum
+DISSECTED = 126  # terrarium pictures, seven a class, whose parts units are compared with
+HELD = 1 << 26  # bytes of pictures that one stage leaves to the next, read already
 CHUNK, ICONS = 8, 32  # pictures and icons optimised together, and lost at most when the build is killed
 
 
@@ -76,7 +85,13 @@ class Result:
 
 
 def build_site(
-    model: Model, stream: Stream, folder: Path | str, plan: Plan | None = None, *, progress: Progress | None = None
+    model: Model,
+    stream: Stream,
+    folder: Path | str,
+    plan: Plan | None = None,
+    *,
+    concepts: Concepts | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Build the site of a network and a stream of pictures into `folder/site/index.html`.
 
@@ -87,6 +102,8 @@ def build_site(
         stream: from `pellucid.open_stream`, of the model's size.
         folder: the run folder; new, or begun with the same settings.
         plan: from `make_plan`; None for its defaults.
+        concepts: labelled pictures that the units are compared with; None for those of the terrarium, where the pictures come from
+            it, else for none.
         progress: called with (stage, done, total).
 
     Raises:
@@ -94,10 +111,18 @@ def build_site(
         PellucidError: no picture could be read, an activation is not a number, the disk is full.
     """
     plan = make_plan(model, stream) if plan is None else plan
-    settings = {"model": model.fingerprint(), "images": stream.fingerprint(), "classes": list(model.classes), **asdict(plan)}
+    if concepts is None and stream.source.partition(":")[0] == "terrarium":
+        concepts = terrarium_concepts(DISSECTED, size=model.size, channels=model.channels)
+    settings = {
+        "model": model.fingerprint(),
+        "images": stream.fingerprint(),
+        "classes": list(model.classes),
+        "concepts": None if concepts is None else [*concepts.names, concepts.stream.fingerprint()],
+        **asdict(plan),
+    }
     run = open_run(Path(folder), settings=settings, about={"model": model.spec, "images": stream.source})
     report = (lambda stage, done, total: None) if progress is None else progress
-    return _Builder(model, stream, plan, run, report).build()
+    return _Builder(model, _held(stream), plan, concepts, run, report).build()
 
 
 def make_plan(
@@ -158,15 +183,17 @@ class _Builder:
     model: Model
     stream: Stream
     plan: Plan
+    concepts: Concepts | None
     run: Run
     report: Progress
 
     def build(self) -> Result:
         store = self.collect()
         findings = [self.findings(self.model.layers[name], store) for name in self.plan.layers]
+        wall = self.wall(store)
         site = self.run.folder / "site"
         if not self.run.finished("site"):
-            export(site, self.model, self.stream, store, findings, progress=self.stage("site"))
+            export(site, self.model, self.stream, store, findings, wall, progress=self.stage("site"))
             self.run.note(skipped=[{"name": name, "reason": reason} for name, reason in store.skipped])
             self.run.finish("site")
         return Result(site / "index.html", store.skipped, self.numbers(findings))
@@ -183,18 +210,23 @@ class _Builder:
             self.run.folder / "store",
             positions=plan.positions,
             seed=plan.seed,
-            observers=[TopExamples(plan.examples), TopExamples(plan.examples, least=True), Histograms(), Means()],
+            observers=observers(plan.examples),
             progress=self.stage("activations"),
         )
 
     def findings(self, layer: Layer, store: Store) -> Findings:
         parts = spectrum(store, layer.name, BUCKET, seed=self.plan.seed)
+        answers, channels = means(store, layer.name), spread(layer.channels, self.plan.units)
+        pictures = len(store) // self.plan.positions
         return Findings(
             layer=layer,
             units=self.units(layer, parts),
             examples=top_examples(store, layer.name, self.plan.examples),
             spectrum=parts,
             histogram=histogram(store, layer.name),
+            likeness=correlations(answers, channels),
+            favours=favours(store.vectors(layer.name), store.attributions(layer.name), channels, pictures=pictures),
+            concepts=self.dissected(layer, channels),
             atlas=self.atlas(layer, store),
         )
 
@@ -264,6 +296,19 @@ class _Builder:
         report(seen, seen)
         return json.loads(file.read_text(encoding="utf-8"))
 
+    def dissected(self, layer: Layer, channels: Sequence[int]) -> ConceptFinding | None:
+        if self.concepts is None:
+            return None
+        file = self.run.folder / "concepts" / f"{folder_name(self.plan.layers, layer.name)}.json"
+        report = self.stage(f"concepts of {layer.name}")
+        return score_concepts(file, self.model, layer.name, self.concepts, channels, progress=report)
+
+    def wall(self, store: Store) -> Wall | None:
+        if len(store) == self.plan.positions:
+            return None
+        files = {name: folder_name(self.plan.layers, name) for name in self.plan.layers}
+        return make_wall(self.run.folder / "wall", store, self.stream, files, seed=self.plan.seed, stage=self.stage)
+
     def atlas(self, layer: Layer, store: Store) -> AtlasFinding:
         folder = self.run.folder / "atlas" / folder_name(self.plan.layers, layer.name)
         vectors = store.vectors(layer.name)
@@ -290,7 +335,7 @@ class _Builder:
             judged = min(15, (len(points) - 1) // 2)
             trust = trustworthiness(vectors, points, judged) if judged else None
             with writing(file) as path:
-                save_file({"points": points}, path, {"trustworthiness": to_json(trust)})
+                save_file({"points": np.ascontiguousarray(points)}, path, {"trustworthiness": to_json(trust)})
         report(1, 1)
         with safe_open(file, "numpy") as stored:
             return stored.get_tensor("points"), json.loads(stored.metadata()["trustworthiness"])
@@ -328,6 +373,11 @@ def folder_name(layers: Sequence[str], name: str) -> str:
     '1-features-7'
     """
     return f"{layers.index(name)}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
+
+
+def _held(stream: Stream) -> Stream:
+    """The same pictures, of which those read last need not be read again."""
+    return replace(stream, read=lru_cache(max(1, HELD // (stream.channels * math.prod(stream.size))))(stream.picture))
 
 
 def _with_cosines(level: Level, cosines: Sequence[float]) -> Level:

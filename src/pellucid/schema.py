@@ -1,8 +1,9 @@
 """What lies on disk for the viewer: dataclasses that become JSON, and the same types for TypeScript.
 
 A site's data are classic scripts, `data/KEY.js`, each one call `pellucid.put("KEY", VALUE)`: a browser runs them from disk as well
-as from a web host. `site` holds a `Site`, `layer-ID` a `LayerPage`, `atlas-ID-GRID` an `AtlasLevel`. Paths are relative to the
-site's folder. `python -m pellucid.schema` prints `web/src/schema.ts`; a test compares the two.
+as from a web host. `site` holds a `Site`, `layer-ID` a `LayerPage`, `atlas-ID-GRID` an `AtlasLevel`, `pictures` a `PicturesPage`,
+`wall-ID` a `Wall`, `near-pixels` a `Neighbours`. Paths are relative to the site's folder. `python -m pellucid.schema` prints
+`web/src/schema.ts`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import types
 import typing
 from dataclasses import dataclass
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Site:
     dataset: DatasetCard
     classes: list[str]
     layers: list[LayerCard]
+    wall: Sprites | None  # of the pictures that are laid out by likeness, as in PicturesPage; none where there is one only
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Example:
     crop: int  # in LayerPage.crops
     whole: int  # in LayerPage.wholes
     box: list[float]
+    wall: bool  # whether the picture is among PicturesPage.pictures
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,30 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Kin:
+    """Another unit of the layer, and how alike they answer."""
+
+    unit: int  # place in LayerPage.units
+    correlation: float  # of their mean answers over all pictures
+
+
+@dataclass(frozen=True)
+class Favour:
+    """A class that a unit speaks for."""
+
+    index: int  # in Site.classes
+    correlation: float  # of its answers with what is attributed to the class beyond the mean of all classes
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well where a unit answers agrees with where pictures show a concept."""
+
+    concept: str
+    iou: float
+
+
+@dataclass(frozen=True)
 class Unit:
     name: str  # layer:channel
     channel: int
@@ -134,6 +161,10 @@ class Unit:
     examples: list[Example]  # best first
     spectrum: list[Bucket]  # from the lowest; what excites the unit most stands in examples
     bars: Bars
+    alike: list[Kin]  # most alike first
+    opposite: list[Kin]  # most opposite first
+    favours: list[Favour]  # what stands out most first
+    concepts: list[Score]  # best first; empty where no concepts are known
     quality: list[str]  # sentences for people that begin with a word and a colon; none of a silent unit
     settings: str  # one line for people
 
@@ -157,11 +188,21 @@ class AtlasCard:
 
 
 @dataclass(frozen=True)
+class ConceptCard:
+    """What the concept scores of a layer's units were counted on."""
+
+    pictures: int
+    concepts: int
+    limit: float  # IoU above which a unit is a detector
+
+
+@dataclass(frozen=True)
 class LayerPage:
     id: str
     units: list[Unit]
     crops: Sprites
     wholes: Sprites
+    concepts: ConceptCard | None  # none: it is not known what the pictures show where
     atlas: AtlasCard | None
 
 
@@ -192,6 +233,36 @@ class Cell:
 class AtlasLevel:
     grid: int
     cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Picture:
+    image: int  # its number among all pictures
+    name: str
+    label: str | None
+    said: int | None  # in Site.classes: what the network takes it for
+
+
+@dataclass(frozen=True)
+class PicturesPage:
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """For each picture of the wall the others that are nearest, nearest first."""
+
+    near: list[list[int]]  # places in PicturesPage.pictures
+    apart: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The pictures laid out by likeness in a layer."""
+
+    side: int  # tiles of the wall's longer side
+    tiles: list[int]  # of each picture: row * side + col
+    neighbours: Neighbours
 
 
 def to_json(value: object) -> str:

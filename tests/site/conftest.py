@@ -18,19 +18,32 @@ from pellucid.schema import (
     Bucket,
     Cell,
     ClassValue,
+    ConceptCard,
     DatasetCard,
     Example,
+    Favour,
     Field,
+    Kin,
     LayerCard,
     LayerPage,
     LevelCard,
     ModelCard,
+    Neighbours,
     Patch,
+    Picture,
+    PicturesPage,
+    Score,
     Site,
     Skipped,
+    Sprites,
     Unit,
+    Wall,
 )
 from pellucid.site import files
+
+from .browsing import browser as browser
+from .browsing import http as http
+from .browsing import visit as visit
 
 EVIL_CLASS = '<img src=x onerror="window.hacked=1">'
 EVIL_FILE = 'a "quoted" & <b>bold</b> \'</script><script>window.hacked=2</script>.jpg'
@@ -58,6 +71,7 @@ LAYERS = [
     ("head", "head", 7, 0),
 ]  # id, name, units, finest grid
 SILENT = 3  # this unit of every layer says nothing
+WALL, SIDE, NEAREST = 32, 6, 8  # pictures on the wall, tiles of its longer side, neighbours of each
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +93,36 @@ def write_site(folder: Path) -> None:
         dataset=DatasetCard("photos & more", 800, [Skipped(EVIL_FILE, EVIL_REASON), Skipped("empty.png", "no bytes")], 120, True),
         classes=CLASSES,
         layers=cards,
+        wall=_wall(folder),
     )
     files.write_data(folder, "site", site)
+
+
+def pictures() -> list[Picture]:
+    """Of every second picture one; the last has no label, the first a name that is none."""
+    names = [EVIL_FILE, *(f"photos/{i:03d}.jpg" for i in range(1, WALL))]
+    labels = [CLASSES[-1 - i % 4] for i in range(WALL - 1)]
+    return [Picture(2 * i, names[i], (*labels, None)[i], i % len(CLASSES)) for i in range(WALL)]
+
+
+def tile(layer: int, place: int) -> tuple[int, int]:
+    """Where a picture hangs: every layer turns the wall."""
+    return divmod((place * (5, 1, 7)[layer] + layer) % WALL, SIDE)
+
+
+def neighbours(layer: int) -> Neighbours:
+    """In layer l the next ones in steps of l + 1; by pixels (3) in steps of four, farther away."""
+    near = [[(place + (layer + 1) * (j + 1)) % WALL for j in range(NEAREST)] for place in range(WALL)]
+    return Neighbours(near, [[0.01 * (layer + 1) * (j + 1) for j in range(NEAREST)] for _ in range(WALL)])
+
+
+def _wall(folder: Path) -> Sprites:
+    files.write_data(folder, "pictures", PicturesPage(pictures()))
+    for layer, (key, *_) in enumerate(LAYERS):
+        tiles = [row * SIDE + col for row, col in (tile(layer, place) for place in range(WALL))]
+        files.write_data(folder, f"wall-{key}", Wall(SIDE, tiles, neighbours(layer)))
+    files.write_data(folder, "near-pixels", neighbours(3))
+    return files.write_sprites(folder, "pictures", [painted(200 + i, 48, i / WALL) for i in range(WALL)], tile=48)
 
 
 def painted(seed: int, size: int, hue: float) -> Image.Image:
@@ -113,9 +155,10 @@ def _layer(folder: Path, key: str, name: str, units: int, finest: int, depth: in
     atlas = _atlas(folder, key, finest) if finest else None
     page = LayerPage(
         id=key,
-        units=[_unit(key, name, i) for i in range(units)],
+        units=[_unit(key, name, i, units) for i in range(units)],
         crops=files.write_sprites(folder, f"{key}-crops", [painted(i, 64, i / 9) for i in range(9)], tile=64),
         wholes=files.write_sprites(folder, f"{key}-wholes", [painted(50 + i, 128, i / 9) for i in range(9)], tile=128),
+        concepts=None if key == "head" else ConceptCard(126, 89, 0.04),
         atlas=atlas,
     )
     files.write_data(folder, f"layer-{key}", page)
@@ -134,10 +177,12 @@ def _layer(folder: Path, key: str, name: str, units: int, finest: int, depth: in
     )
 
 
-def _unit(key: str, name: str, i: int) -> Unit:
+def _unit(key: str, name: str, i: int, units: int) -> Unit:
     silent = i == SILENT
     names = [EVIL_FILE, *(f"fish/n0144{j}_tench.jpg" for j in range(8))]
-    spots = [Example(j, names[j], CLASSES[-1 - j], 9.5 - j, j, j, [0.1, 0.05 * j, 0.5, 0.05 * j + 0.4]) for j in range(9)]
+    spots = [
+        Example(j, names[j], CLASSES[-1 - j], 9.5 - j, j, j, [0.1, 0.05 * j, 0.5, 0.05 * j + 0.4], j % 2 == 0) for j in range(9)
+    ]
     below = [Bucket("minimum", None, spots[:2]), Bucket("negative", 0.2, spots[2:4])] if i == 1 else []
     between = [Bucket("zero", 0.7, spots[4:6]), Bucket("positive", 0.1, spots[6:8])]
     shares = [0.5 ** (abs(k - 6) + 1) for k in range(40)]
@@ -152,6 +197,10 @@ def _unit(key: str, name: str, i: int) -> Unit:
         examples=[] if i == 5 else spots,
         spectrum=[] if i == 5 else below + between,
         bars=Bars(-1.5, 9.5, shares),
+        alike=[Kin((i + 1 + j) % units, 0.9 - 0.1 * j) for j in range(6)],
+        opposite=[] if i == 4 else [Kin((i + 7 + j) % units, -0.6 + 0.1 * j) for j in range(2)],
+        favours=[] if i == 4 else [Favour(len(CLASSES) - 1, 0.513), Favour(1, 0.2)],
+        concepts=[] if key == "head" else [Score("wheel <i>& hub</i>", 0.0213 * (1 + i % 3)), Score("sky", 0.01)],
         quality=[] if silent else ["Worked: 3.2 times as far as the best real picture.", "Robust: 80% left."],
         settings="256 steps of Adam at 0.05, Fourier parameterization, 160 px, seed 0",
     )

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pellucid.site.server import make_server
-
+from .browsing import DESKTOP, MARKS, PHONE, Open, at_cell
 from .conftest import CLASSES, EVIL_CLASS, EVIL_FILE, EVIL_REASON, SILENT, cells
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("PELLUCID_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: set PELLUCID_CHROMIUM to one")]
+pytestmark = MARKS
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PAGES = {
     "#/": "What <i>Tiny</i> & friends see",
     "#/layer/mixed4a": "mixed4a/<b>branch</b>",
@@ -35,75 +25,13 @@ PAGES = {
     "#/layer/head": "head",
     "#/layer/mixed4a/atlas": "Atlas of mixed4a/<b>branch</b>",
     "#/layer/conv2/atlas?x=0.4&y=0.6&k=2.5&class=fireboat": "Atlas of conv2",
+    "#/pictures": "The pictures",
+    "#/pictures?layer=head&picture=62": "The pictures",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as each:
-        engine = each.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield engine
-        engine.close()
-
-
-@pytest.fixture(scope="module")
-def http(site: Path) -> Iterator[str]:
-    with make_server(site, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.address
-        server.shutdown()
-        thread.join()
-
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture
-def visit(browser: Any, site: Path) -> Iterator[Open]:
-    """Opens a page of the site; at the end nothing may have gone wrong and nothing may have been asked of others."""
-    contexts: list[Any] = []
-    problems: list[str] = []
-
-    def open_page(hash: str = "#/", *, at: str | None = None, allow: str = "(?!)", **options: Any) -> Any:
-        base = at if at is not None else site.as_uri() + "/"
-        context = browser.new_context(**(options or DESKTOP))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(5000)
-
-        def note(text: str) -> None:
-            if not re.search(allow, text):
-                problems.append(text)
-
-        page.on("console", lambda message: note(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: note(f"error: {error}"))
-        page.on("requestfailed", lambda request: note(f"failed: {request.url}"))
-        page.on("response", lambda answer: answer.status < 400 or note(f"{answer.status}: {answer.url}"))
-        page.on("request", lambda request: request.url.startswith((base, "data:")) or note(f"outside: {request.url}"))
-        page.goto(f"{base}index.html{hash}")
-        page.locator("main h1").wait_for(state="attached")
-        return page
-
-    yield open_page
-    hacked = [page.evaluate("window.hacked") for context in contexts for page in context.pages]
-    for context in contexts:
-        context.close()
-    assert not any(hacked)
-    assert not problems, problems
 
 
 def expect_atlas(page: Any, grid: int) -> None:
     playwright.expect(page.locator(f"canvas[data-grid='{grid}']")).to_be_attached()
-
-
-def at_cell(page: Any, grid: int, row: int, col: int) -> tuple[float, float]:
-    """Where the middle of a cell lies on the screen while the whole map is shown: the square that fits above the foot."""
-    box = page.locator("canvas.map-canvas").bounding_box()
-    foot = 112 if box["width"] < 760 else 56
-    side = min(box["width"], box["height"] - foot) - 24
-    left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - foot - side) / 2
-    return left + (col + 0.5) / grid * side, top + (row + 0.5) / grid * side
 
 
 def expect_names(page: Any, wanted: list[str]) -> None:
@@ -259,6 +187,16 @@ def test_the_score_shows_on_hover_and_focus(visit: Open) -> None:
     assert page.locator(".units .score").first.evaluate("each => getComputedStyle(each).opacity") == "1"
 
 
+def test_tiles_far_out_of_view_are_drawn_when_they_come(visit: Open) -> None:
+    page = visit("#/layer/mixed4a", viewport={"width": 500, "height": 300})
+    drawn = "each => each.checkVisibility({ contentVisibilityAuto: true })"
+    page.wait_for_timeout(100)
+    assert page.locator(".units .sprite").last.evaluate(drawn) is False
+    page.locator(".units a").last.focus()
+    page.wait_for_function(f"({drawn})(document.querySelector('.units li:last-child .sprite'))")
+    assert page.locator(".units a").last.bounding_box()["y"] < 300
+
+
 # Units ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -322,7 +260,8 @@ def test_units_without_picture_or_examples_say_so(visit: Open) -> None:
     assert "Nothing that was painted moved this unit" in page.locator(".unit-picture").inner_text()
     assert page.locator(".unit-picture img, .sparkline").count() == 0
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/unit/10")
-    playwright.expect(page.locator(".note")).to_have_text("No picture of the data excites this unit.")
+    note = page.locator("section[aria-labelledby=examples] .note")
+    playwright.expect(note).to_have_text("No picture of the data excites this unit.")
 
 
 def test_arrow_keys_go_to_the_neighbours_and_one_step_back_leaves_them(visit: Open) -> None:

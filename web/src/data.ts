@@ -1,6 +1,6 @@
 // The site's data: classic scripts that call `pellucid.put(KEY, VALUE)`, loaded when they are needed and kept.
 
-import { type AtlasLevel, type LayerPage, type Site, VERSION } from "./schema";
+import { type AtlasLevel, type LayerPage, type Neighbours, type PicturesPage, type Site, VERSION, type Wall } from "./schema";
 
 /** Something to tell the reader, not a fault of the viewer. */
 export class Trouble extends Error {
@@ -62,5 +62,11 @@ export async function site(): Promise<Site> {
 }
 
 export const layerPage = (id: string) => load<LayerPage>(`layer-${id}`);
+
+export const picturesPage = () => load<PicturesPage>("pictures");
+
+export const wall = (id: string) => load<Wall>(`wall-${id}`);
+
+export const nearByPixels = () => load<Neighbours>("near-pixels");
 
 export const atlasLevel = (id: string, grid: number) => load<AtlasLevel>(`atlas-${id}-${grid}`);

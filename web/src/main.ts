@@ -5,8 +5,9 @@ import { h, replace } from "./dom";
 import { atlasView } from "./pages/atlas";
 import { home } from "./pages/home";
 import { layerView } from "./pages/layer";
+import { picturesView } from "./pages/pictures";
 import { unitView } from "./pages/unit";
-import { findLayer, type Page } from "./parts";
+import { layerOf, type Page } from "./parts";
 import { parse, type Route, to } from "./route";
 import type { LayerCard, LayerPage, Site } from "./schema";
 
@@ -26,6 +27,10 @@ async function show(first = false): Promise<void> {
   const hash = location.hash;
   const back = !stepping && !first;
   stepping = false;
+  if (shown !== hash && current?.follow?.(parse(hash))) {
+    shown = hash;
+    return;
+  }
   let site: Site | null = null;
   let page: Page | null;
   try {
@@ -49,12 +54,8 @@ async function pageFor(site: Site, route: Route): Promise<Page | null> {
   if (route.page === "home") return home(site);
   if (route.page === "unknown")
     throw new data.Trouble("There is no such page in this site.", `The address ends with “${route.hash}”.`);
-  const layer = findLayer(site, route.layer);
-  if (!layer)
-    throw new data.Trouble(
-      `This site has no layer “${route.layer}”.`,
-      `It has ${site.layers.map((each) => each.name).join(", ")}.`,
-    );
+  if (route.page === "pictures") return picturesView(site, await data.picturesPage(), route.query);
+  const layer = layerOf(site, route.layer);
   const page = await data.layerPage(layer.id);
   if (route.page === "layer") return layerView(site, layer, page, route.query);
   if (route.page === "unit") return unitFor(site, layer, page, route.channel);

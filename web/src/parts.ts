@@ -1,8 +1,9 @@
 // Small parts that several pages share.
 
+import { Trouble } from "./data";
 import { h, svg } from "./dom";
 import { count, number } from "./format";
-import { to } from "./route";
+import { type Route, to } from "./route";
 import type { Field, LayerCard, LayerPage, ModelCard, Site, Unit } from "./schema";
 import { sprite } from "./sprites";
 
@@ -14,6 +15,8 @@ export interface Page {
   full?: boolean;
   /** Called once the page stands in the document. */
   start?: () => void;
+  /** Goes to another address of the same page, without a new one; false where it cannot. */
+  follow?: (route: Route) => boolean;
   /** Called before another page takes its place. */
   stop?: () => void;
 }
@@ -78,8 +81,10 @@ export function unitPicture(layer: LayerCard, unit: Unit, index: number): HTMLEl
   return sprite(layer.sprites, index, `What unit ${unit.name} looks for`);
 }
 
-export function findLayer(site: Site, id: string): LayerCard | undefined {
-  return site.layers.find((layer) => layer.id === id);
+export function layerOf(site: Site, id: string): LayerCard {
+  const layer = site.layers.find((each) => each.id === id);
+  if (layer) return layer;
+  throw new Trouble(`This site has no layer “${id}”.`, `It has ${site.layers.map((each) => each.name).join(", ")}.`);
 }
 
 export function silentCount(page: LayerPage): number {

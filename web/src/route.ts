@@ -1,7 +1,8 @@
-// Where the reader is, as a hash: #/, #/layer/ID, #/layer/ID/unit/CHANNEL, #/layer/ID/atlas?x=…&y=…&k=…
+// Where the reader is, as a hash: #/, #/pictures?layer=…&picture=…, #/layer/ID, #/layer/ID/unit/CHANNEL, #/layer/ID/atlas?x=…
 
 export type Route =
   | { page: "home" }
+  | { page: "pictures"; query: URLSearchParams }
   | { page: "layer"; layer: string; query: URLSearchParams }
   | { page: "unit"; layer: string; channel: number }
   | { page: "position"; layer: string; position: number } // a unit by its place in the layer's list: leads on to its page
@@ -13,6 +14,7 @@ export function parse(hash: string): Route {
   const parts = decoded(path.split("/").filter(Boolean));
   const [head, layer, kind, channel] = parts ?? ["malformed"];
   if (head === undefined) return { page: "home" };
+  if (head === "pictures" && layer === undefined) return { page: "pictures", query: new URLSearchParams(query) };
   if (head === "layer" && layer !== undefined) {
     if (kind === undefined) return { page: "layer", layer, query: new URLSearchParams(query) };
     if (kind === "atlas" && channel === undefined) return { page: "atlas", layer, query: new URLSearchParams(query) };
@@ -35,6 +37,8 @@ const withQuery = (path: string, query?: URLSearchParams) => (query && String(qu
 
 export const to = {
   home: () => "#/",
+  pictures: (query?: URLSearchParams) => withQuery("#/pictures", query),
+  picture: (layer: string, image: number) => to.pictures(new URLSearchParams({ layer, picture: String(image) })),
   layer: (id: string, query?: URLSearchParams) => withQuery(`#/layer/${encodeURIComponent(id)}`, query),
   unit: (id: string, channel: number) => `#/layer/${encodeURIComponent(id)}/unit/${channel}`,
   position: (id: string, position: number) => `#/layer/${encodeURIComponent(id)}/position/${position}`,

@@ -1,6 +1,6 @@
 // Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 export interface Sprites {
   sheets: string[];
@@ -61,6 +61,7 @@ export interface Site {
   dataset: DatasetCard;
   classes: string[];
   layers: LayerCard[];
+  wall: Sprites | null;
 }
 
 export interface Example {
@@ -71,6 +72,7 @@ export interface Example {
   crop: number;
   whole: number;
   box: number[];
+  wall: boolean;
 }
 
 export interface Bucket {
@@ -85,6 +87,21 @@ export interface Bars {
   shares: number[];
 }
 
+export interface Kin {
+  unit: number;
+  correlation: number;
+}
+
+export interface Favour {
+  index: number;
+  correlation: number;
+}
+
+export interface Score {
+  concept: string;
+  iou: number;
+}
+
 export interface Unit {
   name: string;
   channel: number;
@@ -96,6 +113,10 @@ export interface Unit {
   examples: Example[];
   spectrum: Bucket[];
   bars: Bars;
+  alike: Kin[];
+  opposite: Kin[];
+  favours: Favour[];
+  concepts: Score[];
   quality: string[];
   settings: string;
 }
@@ -116,11 +137,18 @@ export interface AtlasCard {
   levels: LevelCard[];
 }
 
+export interface ConceptCard {
+  pictures: number;
+  concepts: number;
+  limit: number;
+}
+
 export interface LayerPage {
   id: string;
   units: Unit[];
   crops: Sprites;
   wholes: Sprites;
+  concepts: ConceptCard | null;
   atlas: AtlasCard | null;
 }
 
@@ -147,4 +175,26 @@ export interface Cell {
 export interface AtlasLevel {
   grid: number;
   cells: Cell[];
+}
+
+export interface Picture {
+  image: number;
+  name: string;
+  label: string | null;
+  said: number | null;
+}
+
+export interface PicturesPage {
+  pictures: Picture[];
+}
+
+export interface Neighbours {
+  near: number[][];
+  apart: number[][];
+}
+
+export interface Wall {
+  side: number;
+  tiles: number[];
+  neighbours: Neighbours;
 }

@@ -20,6 +20,7 @@ from pellucid.cli.output import print_json, progress_bars, say_skipped
 @click.option("--steps", type=click.IntRange(1), help="Optimisation steps a picture.")
 @click.option("--grid", type=click.IntRange(2), multiple=True, help="Cells a side of the atlas, coarse to fine; two by default.")
 @click.option("--positions", type=click.IntRange(1), help="Sampled positions a picture; by default what fills the atlas.")
+@click.option("--masks", type=a_path, help="Folder of indexed PNGs, one of each picture's name, and concepts.csv (number, name).")
 @common_options
 def build(
     model: str,
@@ -31,6 +32,7 @@ def build(
     steps: int | None,
     grid: tuple[int, ...],
     positions: int | None,
+    masks: Path | None,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -38,10 +40,13 @@ def build(
 ) -> None:
     """Build the whole site for MODEL and IMAGES into OUTPUT/site. Interrupted, the same command goes on where it stopped.
 
+    With --masks, units are compared with what the pictures show where; of the terrarium this is known.
+
     \b
     pellucid build terrarium terrarium:1600 -o run
     pellucid build nets/my.py:load photos -o run --layers features.7 features.12 --units 32
     """
+    from pellucid.analysis.concepts import folder_concepts
     from pellucid.build import build_site, make_plan
     from pellucid.data.stream import open_stream
 
@@ -50,8 +55,9 @@ def build(
     plan = make_plan(
         loaded, stream, layers=layers or None, units=units, steps=steps, grids=grid or None, positions=positions, seed=seed
     )
+    concepts = None if masks is None else folder_concepts(images, masks, size=loaded.size, channels=loaded.channels)
     with progress_bars(quiet) as progress:
-        result = build_site(loaded, stream, output, plan, progress=progress)
+        result = build_site(loaded, stream, output, plan, concepts=concepts, progress=progress)
     print_json(result.facts()) if as_json else click.echo(str(result.index))
     say_skipped(result.skipped)
 

@@ -235,7 +235,8 @@ class _Part:
 
     def shard(self, name: str) -> dict[str, np.ndarray]:
         """What is written of a layer; nothing where no picture of the part could be read."""
-        return {kind: np.concatenate(values) for kind, values in self.halves.get(name, {}).items()}
+        # safetensors would write what is not contiguous in another order, without a word
+        return {kind: np.ascontiguousarray(np.concatenate(values)) for kind, values in self.halves.get(name, {}).items()}
 
     def table(self, layers: Mapping[str, Layer]) -> pa.Table:
         each = [sample for sample in self.samples for _ in range(self.positions)]

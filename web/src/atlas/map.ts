@@ -42,8 +42,10 @@ export class AtlasMap {
   labels = true;
   hovered: Spot | null = null;
   chosen: Spot | null = null;
-  /** Classes to look for: other cells fade. Null: no search. */
-  wanted: Set<number> | null = null;
+  /** Outlined beside the chosen one. */
+  marked: Spot[] = [];
+  /** What is looked for: other cells fade. Null: no search. */
+  wanted: ((spot: Spot) => boolean) | null = null;
 
   private readonly context: CanvasRenderingContext2D;
   private readonly behaviour: ZoomBehavior<HTMLCanvasElement, unknown>;
@@ -55,6 +57,7 @@ export class AtlasMap {
   private arrive: (() => void) | null = null;
   private stopped = false;
   private level: Level | null = null;
+  private stale = false;
   private fading: { from: Level; start: number } | null = null;
   private ink: Ink;
   private readonly stops: (() => void)[] = [];
@@ -188,6 +191,12 @@ export class AtlasMap {
     return { x: (x - left) / side, y: (y - top) / side, width: this.width / this.span, height: this.height / this.span };
   }
 
+  /** Asks for the level once more: it lies another way now. */
+  renew(): void {
+    this.stale = true;
+    this.redraw();
+  }
+
   redraw(): void {
     if (!this.frame) this.frame = requestAnimationFrame((now) => this.draw(now));
   }
@@ -264,18 +273,20 @@ export class AtlasMap {
     }
     this.drawIcons(this.level, share);
     if (this.labels) this.drawLabels(this.level, share);
-    if (this.hovered && this.hovered.level === this.level) this.outline(this.hovered, 2);
-    if (this.chosen && this.chosen.level === this.level) this.outline(this.chosen, 3);
+    for (const each of this.marked) if (each.level === this.level) this.outline(each, 2, this.ink.accent);
+    if (this.hovered && this.hovered.level === this.level) this.outline(this.hovered, 2, this.ink.ink);
+    if (this.chosen && this.chosen.level === this.level) this.outline(this.chosen, 3, this.ink.accent);
   }
 
   /** Takes the grid that suits the zoom once its icons are there; until then the old one stays. */
   private changeLevel(now: number): void {
     const grid = chooseGrid(this.wishes.grids, this.span);
-    if (this.level?.grid === grid) return;
+    if (this.level?.grid === grid && !this.stale) return;
     const next = this.wishes.level(grid);
     if (!next || (this.level && this.visible(next).some((i) => next.image(i) === "loading"))) return;
     if (this.level) this.fading = { from: this.level, start: now };
     this.level = next;
+    this.stale = false;
     this.hover(null);
     this.wishes.onLevel(next);
   }
@@ -299,7 +310,7 @@ export class AtlasMap {
   }
 
   private matches(spot: Spot): boolean {
-    return this.wanted === null || spot.cell.classes.some((each) => this.wanted?.has(each.index));
+    return this.wanted === null || this.wanted(spot);
   }
 
   private drawIcons(level: Level, alpha: number): void {
@@ -390,7 +401,7 @@ export class AtlasMap {
     return lettering;
   }
 
-  private outline(spot: Spot, width: number): void {
+  private outline(spot: Spot, width: number, colour: string): void {
     const { x, y, size } = this.box(spot);
     const { context } = this;
     context.lineJoin = "miter";
@@ -398,7 +409,7 @@ export class AtlasMap {
     context.strokeStyle = this.ink.paper;
     context.strokeRect(x, y, size, size);
     context.lineWidth = width;
-    context.strokeStyle = width > 2 ? this.ink.accent : this.ink.ink;
+    context.strokeStyle = colour;
     context.strokeRect(x, y, size, size);
   }
 }

@@ -5,6 +5,7 @@ import { count, number, shortName, signed } from "../format";
 import { to } from "../route";
 import type { AtlasCard, Cell, ClassValue, LayerCard, Site } from "../schema";
 import { sprite } from "../sprites";
+import { keysHelp } from "./frame";
 import type { Spot } from "./level";
 
 export const className = (site: Site, each: ClassValue | undefined): string | null => (each && site.classes[each.index]) ?? null;
@@ -118,20 +119,7 @@ export function about(site: Site, layer: LayerCard, atlas: AtlasCard): HTMLEleme
       { class: "only-touch" },
       "Tap a picture to see what it stands for. Drag to move, pinch to zoom: closer in, the pictures become finer.",
     ),
-    h(
-      "details",
-      { class: "keys" },
-      h("summary", {}, "With the keyboard"),
-      h(
-        "dl",
-        {},
-        ...fact("← ↑ → ↓", "the next picture"),
-        ...fact("Enter", "its details"),
-        ...fact("Esc", "back"),
-        ...fact("+ −", "nearer, farther"),
-        ...fact("0", "the whole map"),
-      ),
-    ),
+    keysHelp("its details"),
     h("h3", {}, "How it was made"),
     h(
       "dl",

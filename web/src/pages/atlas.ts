@@ -1,12 +1,13 @@
 // The atlas of a layer: the map, its controls, and the panel that tells what a cell stands for.
 
+import { foot, mapKey, Panel, zoomControls } from "../atlas/frame";
 import { Level, type Spot } from "../atlas/level";
 import { AtlasMap, type View } from "../atlas/map";
 import { Minimap } from "../atlas/minimap";
 import { about, cellDetails, className, spoken } from "../atlas/panel";
 import { classSearch, matching } from "../atlas/search";
 import * as data from "../data";
-import { type Child, h, replace, svg } from "../dom";
+import { h, replace } from "../dom";
 import { count, shortName } from "../format";
 import { layerCrumb, type Page } from "../parts";
 import { parse, to } from "../route";
@@ -19,14 +20,7 @@ export function atlasView(site: Site, layer: LayerCard, atlas: AtlasCard, query:
 class AtlasPage {
   readonly page: Page;
   private readonly canvas: HTMLCanvasElement;
-  private readonly body = h("div", { class: "panel-body" });
-  private readonly peek = h("button", {
-    type: "button",
-    class: "peek",
-    "aria-expanded": "false",
-    on: { click: () => this.togglePanel() },
-  });
-  private readonly panel: HTMLElement;
+  private readonly panel: Panel;
   private readonly live = h("p", { class: "unseen", "aria-live": "polite", id: "map-live" });
   private readonly note = h("p", { class: "level-note" });
   private readonly message = h("p", { class: "map-message", role: "status" });
@@ -58,18 +52,9 @@ class AtlasPage {
     });
     const coarsest = atlas.levels[0];
     this.minimap = coarsest ? new Minimap(layer.id, coarsest) : null;
-    this.panel = h(
-      "aside",
-      { class: "panel", "aria-label": "Details" },
-      this.peek,
-      h(
-        "div",
-        { class: "panel-scroll" },
-        h("div", { class: "panel-title" }, h("p", { class: "kicker" }, "Atlas"), h("p", { class: "panel-name" }, layer.name)),
-        this.body,
-      ),
-    );
-    const main = h("main", { class: "atlas" }, h("h1", { class: "unseen" }, `Atlas of ${layer.name}`), this.mapPart(), this.panel);
+    this.panel = new Panel("Atlas", layer.name, () => this.togglePanel());
+    const heading = h("h1", { class: "unseen" }, `Atlas of ${layer.name}`);
+    const main = h("main", { class: "atlas" }, heading, this.mapPart(), this.panel.element);
     this.page = {
       title: `Atlas of ${layer.name}`,
       crumbs: [layerCrumb(layer), { text: "atlas" }],
@@ -82,8 +67,6 @@ class AtlasPage {
   }
 
   private mapPart(): HTMLElement {
-    const button = (label: string, child: Child, click: () => void) =>
-      h("button", { type: "button", "aria-label": label, title: label, on: { click } }, child);
     const labels = h("input", { type: "checkbox", id: "labels", checked: true });
     labels.addEventListener("change", () => {
       if (!this.map) return;
@@ -95,13 +78,7 @@ class AtlasPage {
       { class: "map" },
       this.canvas,
       this.search.element,
-      h(
-        "div",
-        { class: "controls", role: "group", "aria-label": "The view" },
-        button("Nearer", icon("M8 3v10M3 8h10"), () => this.map?.zoomBy(2)),
-        button("Farther", icon("M3 8h10"), () => this.map?.zoomBy(0.5)),
-        button("The whole map", icon("M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3"), () => this.map?.goHome()),
-      ),
+      zoomControls(() => this.map),
       h(
         "div",
         { class: "map-foot" },
@@ -124,10 +101,7 @@ class AtlasPage {
       grids: this.atlas.levels.map((each) => each.grid),
       classes: this.site.classes,
       level: (grid) => this.level(grid),
-      foot: () => {
-        const phone = matchMedia("(max-width: 759px)").matches;
-        return phone ? { home: 112, now: this.panel.offsetHeight } : { home: 56, now: 0 };
-      },
+      foot: () => foot(this.panel.element),
       onView: (view) => this.viewed(view),
       onLevel: (level) => this.levelChanged(level),
       onHover: (spot) => this.hovered(spot),
@@ -135,7 +109,7 @@ class AtlasPage {
     });
     this.minimap?.attach(this.map);
     this.search.set(this.query.get("class") ?? "");
-    this.map.wanted = this.search.wanted();
+    this.map.wanted = this.searchedFor();
     this.map.resize();
     const [x, y, k] = ["x", "y", "k"].map((name) => Number.parseFloat(this.query.get(name) ?? ""));
     if ([x, y, k].every(Number.isFinite)) this.map.go({ x, y, k } as View, 0);
@@ -228,7 +202,7 @@ class AtlasPage {
     this.map.chosen = spot;
     this.pinned = pin;
     this.details(spot);
-    if (pin) this.open(true);
+    if (pin) this.panel.open(true);
     this.map.redraw();
   }
 
@@ -236,23 +210,16 @@ class AtlasPage {
     this.pinned = false;
     if (this.map) this.map.chosen = null;
     this.rest();
-    this.open(false);
+    this.panel.open(false);
     this.map?.redraw();
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const steps: Record<string, [number, number]> = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    const step = steps[event.key];
-    if (step) this.move(...step);
-    else if (event.key === "+" || event.key === "=") this.map?.zoomBy(2);
-    else if (event.key === "-" || event.key === "_") this.map?.zoomBy(0.5);
-    else if (event.key === "0" || event.key === "Home") this.map?.goHome();
-    else if (event.key === "Enter" || event.key === " ") this.enter();
-    else if (event.key === "Escape") this.close();
-    else return;
-    this.canvas.classList.add("keyboard");
-    event.preventDefault();
+    mapKey(event, this.canvas, this.map, {
+      move: (down, right) => this.move(down, right),
+      enter: () => this.enter(),
+      escape: () => this.close(),
+    });
   }
 
   private move(down: number, right: number): void {
@@ -275,11 +242,16 @@ class AtlasPage {
 
   private searched(): void {
     if (!this.map) return;
-    this.map.wanted = this.search.wanted();
+    this.map.wanted = this.searchedFor();
     this.matchAt = -1;
     this.search.report(this.map.shownLevel);
     this.map.redraw();
     this.remember(this.map.view);
+  }
+
+  private searchedFor(): ((spot: Spot) => boolean) | null {
+    const classes = this.search.wanted();
+    return classes && ((spot) => spot.cell.classes.some((each) => classes.has(each.index)));
   }
 
   private nextMatch(): void {
@@ -312,28 +284,17 @@ class AtlasPage {
       this.search.set(name);
       this.searched();
     };
-    replace(this.body, cellDetails(this.site, this.atlas, spot, pick));
-    this.panel.classList.add("has-cell");
     const name = className(this.site, spot.cell.classes[0]);
-    replace(this.peek, h("span", {}, name ? shortName(name) : "A cell"), h("span", { class: "more" }, "Close"));
-    (this.panel.querySelector(".panel-scroll") as HTMLElement).scrollTop = 0;
+    this.panel.show(name ? shortName(name) : "A cell", cellDetails(this.site, this.atlas, spot, pick));
   }
 
   private rest(): void {
-    replace(this.body, about(this.site, this.layer, this.atlas));
-    this.panel.classList.remove("has-cell");
-    replace(this.peek, h("span", {}, "Tap a picture"), h("span", { class: "more" }, "About this atlas"));
-  }
-
-  /** On a phone the panel is a sheet that comes up from below. */
-  private open(open: boolean): void {
-    this.panel.classList.toggle("open", open);
-    this.peek.setAttribute("aria-expanded", String(open));
+    this.panel.rest("Tap a picture", "About this atlas", about(this.site, this.layer, this.atlas));
   }
 
   private togglePanel(): void {
     if (this.pinned) this.close();
-    else this.open(!this.panel.classList.contains("open"));
+    else this.panel.open(!this.panel.isOpen);
   }
 
   private say(text: string, stay = false): void {
@@ -341,8 +302,4 @@ class AtlasPage {
     clearTimeout(this.toast);
     if (!stay) this.toast = setTimeout(() => replace(this.message), 2500);
   }
-}
-
-function icon(path: string): SVGSVGElement {
-  return svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: path }));
 }

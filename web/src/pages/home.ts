@@ -32,6 +32,7 @@ export function home(site: Site): Page {
       mosaic(site),
     ),
     howToRead(site),
+    wallLink(site),
     h(
       "section",
       { class: "layers", "aria-labelledby": "layers" },
@@ -150,6 +151,34 @@ function howToRead(site: Site): HTMLElement {
           "The atlas",
           "An atlas is a map of everything one layer has seen. What the layer treats alike lies close together. Every tile is painted for the average of many moments, and says for which classes they spoke.",
         ),
+    ),
+  );
+}
+
+/** The way to the wall, with some pictures of it, evenly drawn. */
+function wallLink(site: Site): HTMLElement | null {
+  const { wall } = site;
+  if (wall === null) return null;
+  const shown = Math.min(2 * COLUMNS, wall.count);
+  const places = [...Array(shown).keys()].map((i) => Math.floor((i * wall.count) / shown));
+  return h(
+    "section",
+    { class: "wall-link", "aria-labelledby": "wall" },
+    h(
+      "div",
+      { class: "layer-text" },
+      h("h2", { id: "wall" }, "The pictures"),
+      h(
+        "p",
+        { class: "note" },
+        "What the network was shown, as a wall on which alike pictures hang side by side: alike to the layer of your choice. Each leads to the nearest to it.",
+      ),
+      h("p", { class: "pills" }, pill(`Wall of ${count(wall.count, "picture")}`, to.pictures())),
+    ),
+    h(
+      "a",
+      { class: "strip", href: to.pictures(), tabindex: -1, "aria-hidden": "true" },
+      ...places.map((place) => sprite(wall, place, "")),
     ),
   );
 }

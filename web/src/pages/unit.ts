@@ -6,6 +6,7 @@ import { layerCrumb, type Page, sparkline } from "../parts";
 import { to } from "../route";
 import type { Example, LayerCard, LayerPage, Site, Unit } from "../schema";
 import { address, sprite } from "../sprites";
+import { kin, meaning } from "./evidence";
 
 export function unitView(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): Page {
   const at = page.units.indexOf(unit);
@@ -32,8 +33,10 @@ export function unitView(site: Site, layer: LayerCard, page: LayerPage, unit: Un
         ),
       ),
     ),
-    examples(site, page, unit),
-    spectrum(site, page, unit),
+    examples(site, layer, page, unit),
+    spectrum(site, layer, page, unit),
+    meaning(site, page, unit),
+    kin(layer, page, unit),
   );
   const keys = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
@@ -81,7 +84,7 @@ function finding(sentence: string): HTMLElement {
   return h("li", {}, h("b", {}, `${word}:`), rest);
 }
 
-function examples(site: Site, page: LayerPage, unit: Unit): HTMLElement {
+function examples(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): HTMLElement {
   const heading = h("h2", { id: "examples" }, "What excites it in real pictures");
   if (unit.examples.length === 0) {
     return h(
@@ -100,12 +103,12 @@ function examples(site: Site, page: LayerPage, unit: Unit): HTMLElement {
       { class: "note" },
       "The strongest first, each cut to what the unit can see. Choose one to see where in its picture it was found.",
     ),
-    gallery(site, page, [unit.examples], 0, ([crops]) => crops as HTMLElement),
+    gallery(site, layer, page, [unit.examples], 0, ([crops]) => crops as HTMLElement),
   );
 }
 
 /** From what a unit answers least to what it answers most, between the pictures painted for both. */
-function spectrum(site: Site, page: LayerPage, unit: Unit): HTMLElement | null {
+function spectrum(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): HTMLElement | null {
   if (unit.spectrum.length === 0) return null;
   const most = unit.examples.slice(0, unit.spectrum[0]?.examples.length).reverse(); // values rise along the page
   const parts = [...unit.spectrum, { name: "maximum", share: null, examples: most }];
@@ -122,6 +125,7 @@ function spectrum(site: Site, page: LayerPage, unit: Unit): HTMLElement | null {
     histogram(unit),
     gallery(
       site,
+      layer,
       page,
       parts.map((part) => part.examples),
       -1,
@@ -188,6 +192,7 @@ function histogram(unit: Unit): HTMLElement {
 /** Crops to choose from, list by list, and a stage that shows where the chosen one was found. */
 function gallery(
   site: Site,
+  layer: LayerCard,
   page: LayerPage,
   lists: Example[][],
   start: number, // which one stands on the stage first; -1: the last
@@ -198,7 +203,7 @@ function gallery(
   const choose = (at: number) => {
     for (const [i, { button }] of choices.entries()) button.setAttribute("aria-pressed", String(i === at));
     const chosen = choices[at];
-    if (chosen) replace(stage, whole(site, page, chosen.example));
+    if (chosen) replace(stage, whole(site, layer, page, chosen.example));
   };
   const item = (example: Example, place: number) => {
     const at = choices.length;
@@ -226,7 +231,7 @@ function exampleButton(page: LayerPage, example: Example, index: number, choose:
 }
 
 /** The whole picture with the crop's box drawn over it. Sprites are square; other shapes lie fitted in the middle. */
-function whole(site: Site, page: LayerPage, example: Example): HTMLElement {
+function whole(site: Site, layer: LayerCard, page: LayerPage, example: Example): HTMLElement {
   const [top = 0, left = 0, bottom = 1, right = 1] = example.box.map((each) => Math.min(1, Math.max(0, each)));
   const aspect = site.model.width / site.model.height;
   const [width, height] = [Math.min(1, aspect), Math.min(1, 1 / aspect)];
@@ -247,6 +252,7 @@ function whole(site: Site, page: LayerPage, example: Example): HTMLElement {
       example.label !== null && h("b", {}, example.label),
       h("span", { class: "file" }, example.name),
       h("span", {}, `excites the unit to ${number(example.value)}`),
+      example.wall && h("a", { href: to.picture(layer.id, example.image) }, "Pictures like this one"),
     ),
   );
 }
