@@ -22,10 +22,9 @@ def all_distances(rows: np.ndarray, metric: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("block", "together"), [(1 << 20, 256), (100, 7)])
-def test_neighbours_equal_brute_force(metric: str, block: int, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [1 << 20, 100])
+def test_neighbours_equal_brute_force(metric: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "BLOCK", block)
-    monkeypatch.setattr("pellucid.analysis.neighbours.TOGETHER", together)
     rows = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float16)
     rows[[3, 30]] = 0
     indices, distances = neighbours(rows, 7, metric=metric)  # pyright: ignore[reportArgumentType]

@@ -232,14 +232,16 @@ def _ordered(
     index: Index, queries: Float[Tensor, "m c"], rows: Int[Tensor, "m j"], k: int
 ) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
     """Of candidates (-1: none) the k nearest, by distances that rounding does not blur."""
-    found, step = [], max(1, BLOCK // (rows.shape[1] * queries.shape[1]))
-    for asked, near in zip(queries.split(step), rows.sort(1).values.split(step), strict=True):
+    nearest, kept = torch.empty(len(rows), k, dtype=torch.int64), torch.empty(len(rows), k, dtype=torch.float64)
+    step = max(1, BLOCK // (rows.shape[1] * queries.shape[1]))
+    blocks = (each.split(step) for each in (queries, rows.sort(1).values, nearest, kept))
+    for asked, near, *filled in zip(*blocks, strict=True):
         vectors = torch.from_numpy(index.vectors[near.clamp_min(0).flatten().numpy()]).double().view(*near.shape, -1)
         apart = _distances(index.metric, asked[:, None], vectors).masked_fill(near < 0, torch.inf)
         distances, order = apart.sort(dim=1, stable=True)
-        found.append((near.gather(1, order)[:, :k], distances[:, :k]))
-    nearest, distances = (torch.cat(each).numpy() for each in zip(*found, strict=True))
-    return nearest, distances
+        filled[0].copy_(near.gather(1, order)[:, :k])
+        filled[1].copy_(distances[:, :k])
+    return nearest.numpy(), kept.numpy()
 
 
 def _distances(metric: Metric, queries: Float[Tensor, "m 1 c"], vectors: Float[Tensor, "m j c"]) -> Float[Tensor, "m j"]:

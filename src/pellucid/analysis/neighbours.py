@@ -11,8 +11,6 @@ from torch import Tensor
 
 from pellucid.analysis.index import Index, Metric
 
-TOGETHER = 256  # rows that are looked up at once; what a query of all would keep until its end scatters its memory over gigabytes
-
 
 def neighbours(vectors: Any, k: int, *, metric: Metric = "cosine", queries: Any = None) -> tuple[Tensor, Tensor]:
     """The k nearest rows of each row, itself first, then nearest first: exact, in blocks of bounded memory.
@@ -34,11 +32,8 @@ def neighbours(vectors: Any, k: int, *, metric: Metric = "cosine", queries: Any 
     [[0, 2], [1, 2], [2, 0]]
     """
     index = Index.build(vectors, metric=metric, approximate=False)
-    asked = vectors if queries is None else queries
-    indices, distances = torch.empty(len(asked), k, dtype=torch.int64), torch.empty(len(asked), k)
-    for start in range(0, len(asked), TOGETHER):
-        for whole, part in zip((indices, distances), index.query(asked[start : start + TOGETHER], k), strict=True):
-            whole[start : start + TOGETHER] = torch.from_numpy(part)
+    rows, apart = index.query(vectors if queries is None else queries, k)
+    indices, distances = torch.from_numpy(rows), torch.from_numpy(apart).float()
     return _self_first(indices, distances) if queries is None else (indices, distances)
 
 
