@@ -50,10 +50,10 @@ web: $(READY)
 	export PATH="$$node/bin:$$PATH"; npm="node $$node/lib/node_modules/npm/bin/npm-cli.js"; \
 	cd web && $$npm ci --no-audit --no-fund && $$npm run check && $$npm run build
 
-# Speed and memory beside the limit, Lucent and Horama, and of search and layouts, written into the README
+# Speed and memory, written into the README and docs/speed.md
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python -m benchmarks --readme README.md
-	$(BENCH)/bin/python -m benchmarks.search --readme README.md
+	for each in collecting attribution search; do $(BENCH)/bin/python -m benchmarks.$$each --write docs/speed.md || exit; done
 
 $(BENCH)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 import pellucid
+from benchmarks.clock import in_turns, quotient
 from benchmarks.jobs import REAL, SQUEEZENET
 from benchmarks.memory import alone, peak, reset_peak
 from benchmarks.networks import cut
+from benchmarks.table import Section, report, said
 from pellucid.analysis.examples import TopExamples
 from pellucid.analysis.observers import observers
 from pellucid.data.stream import Sample, Stream
@@ -33,24 +33,29 @@ PHOTOS = REAL.parent / "photos"
 LAYERS = ("features.3", "features.7", "features.12")
 EXAMPLES, BATCH = 9, 16
 ROUNDS, FEW = 5, 400  # pictures a round
-LENGTHS = (8_000, 80_000)  # pictures of collections whose memory is compared
-COLUMNS = ("what", "ms a picture", "speed, of the limit's")
+SHORT, LONG = 8_000, 80_000  # pictures of collections whose memory is compared
+COLUMNS = ("collecting", "pictures", "ms a picture", "of the limit's speed", "MB")
+NOTES = (
+    f"SqueezeNet at 224 px, {len(LAYERS)} layers ({', '.join(LAYERS)}); the real photographs over and over again. The limit "
+    "decodes them and runs the network, channels-last, as far as the last of these layers. Processor time, the median of "
+    f"{ROUNDS} rounds of {FEW} pictures in which all take turns.",
+    "MB: by how much the process grows at most beyond what a collection of 512 pictures took, with a small network at 96 px.",
+)
 
 
 @click.command()
-@click.option("--long/--short", default=True, help=f"Whether to collect {LENGTHS[1]:,} pictures too.")
-def main(long: bool) -> None:
+@click.option("--long/--short", default=True, help=f"Whether to collect {LONG:,} pictures too.")
+@click.option("--write", type=click.Path(exists=True, path_type=Path), help="A document that gets the table, too.")
+def main(long: bool, write: Path | None) -> None:
     """Speed beside the limit, which decodes and runs the network alone; memory for few and for many pictures."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before a worker loads torch
     if not PHOTOS.exists():
         raise click.ClickException(f"the real photographs are not here: {PHOTOS}")
-    table = Table(*COLUMNS, title=f"SqueezeNet at 224 px, {', '.join(LAYERS)}, {FEW} photographs a round, one thread")
-    for row in alone(speed):
-        table.add_row(*row)
-    out = Console(width=140, highlight=False)
-    out.print(table)
-    for count in LENGTHS if long else LENGTHS[:1]:
-        out.print(f"{count:,} pictures, 96 px, small network: the process grows by {alone(memory, count):.0f} MB")
+    lines = list(said(alone(speed)))
+    lines += said(
+        ["all that a site needs", f"{count:,}", "", "", f"{alone(memory, count):.0f}"] for count in (SHORT, LONG)[: 1 + long]
+    )
+    report([Section(COLUMNS, lines, NOTES)], write)
 
 
 def speed() -> list[list[str]]:
@@ -60,26 +65,16 @@ def speed() -> list[list[str]]:
     stream = repeated(pellucid.open_stream(PHOTOS, size=model.size), FEW)
     contestants: dict[str, Callable[[], None]] = {
         "decode and forward": partial(limit, model, stream),
-        "collect": partial(collected, model, stream, list),
-        f"collect with the {EXAMPLES} best of each channel": partial(collected, model, stream, best),
-        "collect with all that a site needs": partial(collected, model, stream, partial(observers, EXAMPLES)),
+        "samples": partial(collected, model, stream, list),
+        f"and the {EXAMPLES} best of each channel": partial(collected, model, stream, best),
+        "all that a site needs": partial(collected, model, stream, partial(observers, EXAMPLES)),
     }
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(ROUNDS + 1):
-        for name, run in contestants.items():
-            start = time.process_time()
-            run()
-            if turn > 0:  # the first one warms up
-                times[name].append(time.process_time() - start)
-    limits = times["decode and forward"]
+    times = in_turns(contestants, ROUNDS)
+    limits = next(iter(times.values()))
     return [
-        [name, f"{1000 * statistics.median(own) / FEW:.1f}", f"{statistics.median(map(_quotient, limits, own)):.2f}"]
+        [name, f"{FEW:,}", f"{1000 * statistics.median(own) / FEW:.1f}", f"{quotient(limits, own):.2f}", ""]
         for name, own in times.items()
     ]
-
-
-def _quotient(limit: float, own: float) -> float:
-    return limit / own
 
 
 def memory(count: int) -> float:
@@ -87,13 +82,12 @@ def memory(count: int) -> float:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 16, 8, 8), nn.ReLU(), nn.Conv2d(16, 512, 3, 2), nn.ReLU())
-    model = pellucid.load(network, size=96)
-    stream = pellucid.open_stream(PHOTOS, size=model.size)
-    layers = ["1", "3"]
-    collected(model, repeated(stream, 512), partial(observers, EXAMPLES), layers)
+    model, layers = pellucid.load(network, size=96), ["1", "3"]
+    stream, watch = pellucid.open_stream(PHOTOS, size=model.size), partial(observers, EXAMPLES)
+    collected(model, repeated(stream, 512), watch, layers)
     long = repeated(stream, count)
     before = reset_peak()
-    collected(model, long, partial(observers, EXAMPLES), layers)
+    collected(model, long, watch, layers)
     return (peak() - before) / 1e6
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import peak, reset_peak
 from benchmarks.rows import blocks
 
 LAYOUTS = ("pca", "umap", "pacmap", "tsne")
@@ -31,26 +30,7 @@ def laid_out(method: Any, count: int, fit: int) -> list[str]:
     layout(rows[:100], method=method)
     before, start = reset_peak(), time.process_time()
     points = layout(rows, method=method, fit=fit)
-    spent, grown = time.process_time() - start, peak() - before
+    spent, grown = time.process_time() - start, (peak() - before) / 1e6
     kept = [trustworthiness(rows, points), neighbour_accuracy(points, centres), neighbour_accuracy(unit(rows), centres)]
     fitted = count if method == "pca" else fit
     return [method, f"{count:,}", f"{fitted:,}", f"{spent:.0f}", f"{grown:.0f}", *(f"{each:.3f}" for each in kept)]
-
-
-def reset_peak() -> float:
-    """MB in use now, from where `peak` counts."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-    return _status("VmRSS")
-
-
-def peak() -> float:
-    return _status("VmHWM")
-
-
-def _status(field: str) -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return math.nan
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(f"{field}:")) / 1024

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.layout import LAYOUT_COLUMNS, LAYOUT_NOTES, LAYOUTS, laid_out
+from benchmarks.memory import alone, status
 from benchmarks.rows import WIDTH, blocks
-from benchmarks.table import SEARCH_MARKERS, block, insert, machine
+from benchmarks.table import Section, report, said
 
 ROWS, FIT, MILLION = 100_000, 50_000, 1_000_000
 QUERIES, K = 200, 10
 COLUMNS = (
+    "search",
     "rows",
     "data",
-    "search",
     "build s",
     "one query ms",
     f"{QUERIES} queries, ms each",
@@ -50,33 +46,14 @@ NOTES = (
 @click.option("--fit", type=click.IntRange(1000), default=FIT, show_default=True, help="Rows that layouts are fitted on.")
 @click.option("--million/--no-million", default=True, help="Whether to save and open a million rows too (1 GB of disk).")
 @click.option("--layouts/--no-layouts", default=True, help="Whether to lay out the rows, too.")
-@click.option("--readme", type=click.Path(exists=True, path_type=Path), help="Write the block between this file's two markers.")
-def main(rows: int, fit: int, million: bool, layouts: bool, readme: Path | None) -> None:
+@click.option("--write", type=click.Path(exists=True, path_type=Path), help="A document that gets the tables, too.")
+def main(rows: int, fit: int, million: bool, layouts: bool, write: Path | None) -> None:
     """Exact and approximate search: time to build, a query alone and among 200, recall, memory. Layouts: time, memory, quality."""
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # before a worker loads torch or numba
-    if readme is not None:
-        insert(readme.read_text("utf-8"), "", SEARCH_MARKERS)  # refuses now and not after a quarter of an hour
-    tables = [(COLUMNS, list(_said(found_rows(rows, million))), NOTES)]
+    report([Section(COLUMNS, list(said(found_rows(rows, million))), NOTES)], write)
     if layouts:
-        lines = _said(alone(laid_out, method, rows, min(fit, rows)) for method in LAYOUTS)
-        tables.append((LAYOUT_COLUMNS, list(lines), LAYOUT_NOTES))
-    for columns, lines, _ in tables:
-        table = Table(*columns)
-        for line in lines:
-            table.add_row(*line)
-        Console(width=160).print(table)
-    notes = [*(note for _, _, some in tables for note in some), machine("cpu")]
-    Console(width=160).print(*notes, sep="\n")
-    if readme is not None:
-        text = "\n\n".join([*(block(columns, lines) for columns, lines, _ in tables), "\n".join(f"- {note}" for note in notes)])
-        readme.write_text(insert(readme.read_text("utf-8"), text, SEARCH_MARKERS), "utf-8")
-
-
-def _said(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """The lines of a table, each told as soon as it is measured."""
-    for line in lines:
-        Console(stderr=True, width=160).print("  ".join(line))
-        yield line
+        lines = said(alone(laid_out, method, rows, min(fit, rows)) for method in LAYOUTS)
+        report([Section(LAYOUT_COLUMNS, list(lines), LAYOUT_NOTES)], write)
 
 
 def found_rows(rows: int, million: bool) -> Iterator[list[str]]:
@@ -91,12 +68,6 @@ def found_rows(rows: int, million: bool) -> Iterator[list[str]]:
                 yield alone(opened, folder, build)
 
 
-def alone(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In a process of its own, whose peak of memory is its own."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
-
-
 def searched(data: str, count: int, approximate: bool) -> list[str]:
     from pellucid.analysis.index import Index
 
@@ -107,7 +78,7 @@ def searched(data: str, count: int, approximate: bool) -> list[str]:
     single = sorted(timed(lambda one=one: index.query(asked[one : one + 1], K))[0] for one in range(20))[10]
     together, _ = timed(lambda: index.query(asked, K))
     measured = [f"{build:.2f}", f"{1000 * single:.1f}", f"{1000 * together / QUERIES:.2f}", f"{index.recall:.3f}"]
-    return [f"{count:,}", data, "approximate" if approximate else "exact", *measured, "", f"{own_memory() - before:.0f}"]
+    return ["approximate" if approximate else "exact", f"{count:,}", data, *measured, "", f"{own_memory() - before:.0f}"]
 
 
 def save_million(folder: str, approximate: bool) -> float:
@@ -134,7 +105,7 @@ def opened(folder: str, build: float) -> list[str]:
     single = sorted(timed(lambda: index.query(query, K))[0] for _ in range(5))[2]
     kind = "exact" if index.exact else "approximate"
     measured = [f"{build:.2f}", f"{1000 * single:.1f}", "", f"{index.recall:.3f}", f"{spent:.2f}", f"{own_memory() - before:.0f}"]
-    return [f"{MILLION:,}", "clustered", kind, *measured]
+    return [kind, f"{MILLION:,}", "clustered", *measured]
 
 
 def first_query(folder: Path, query: np.ndarray) -> Any:
@@ -153,10 +124,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def own_memory() -> float:
     """MB that are this process's alone: pages of mapped files, which the machine may take back, do not count."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return math.nan
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("RssAnon")) / 1024
+    return status("RssAnon") / 1e6
 
 
 if __name__ == "__main__":

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
 from benchmarks.jobs import Job
 from benchmarks.measure import CONTESTANTS, MOST, PEERS, ROUNDS, SPAN, STARTS, WHOLE, Row
 
-BEGIN, END = MARKERS = "<!-- bench -->", "<!-- /bench -->"
-SEARCH_MARKERS = "<!-- bench-search -->", "<!-- /bench-search -->"
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 NOTES = (
     "Time of one optimisation step for all units and, in front, its ratio to the limit: the median of "
     f"{ROUNDS} rounds in which all take turns. On the CPU it is the processor time of one thread. A step is what each further "
@@ -121,8 +122,47 @@ def _processor() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def insert(text: str, block: str, markers: tuple[str, str] = MARKERS) -> str:
+@dataclass(frozen=True)
+class Section:
+    """A table with what there is to say about it."""
+
+    columns: tuple[str, ...]
+    lines: Sequence[Sequence[str]]
+    notes: Sequence[str]
+
+
+def said(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The lines of a table, each told as soon as it is measured."""
+    for line in lines:
+        Console(stderr=True, width=160).print("  ".join(line))
+        yield line
+
+
+def report(sections: Sequence[Section], path: Path | None) -> None:
+    """Print tables, and write them into a document, in the place of the tables with these columns that it had.
+
+    Raises:
+        ValueError: the document has no place for them.
+    """
+    out = Console(width=160, highlight=False)
+    for section in sections:
+        table = Table(*section.columns)
+        for line in section.lines:
+            table.add_row(*line)
+        out.print(table, *section.notes, machine("cpu"), sep="\n")
+        if path is not None:
+            notes = "\n".join(f"- {note}" for note in [*section.notes, machine("cpu")])
+            text = f"{block(section.columns, section.lines)}\n\n{notes}"
+            path.write_text(insert(path.read_text("utf-8"), text, section.columns[0]), "utf-8")
+
+
+def insert(text: str, block: str, name: str = "") -> str:
     """A text whose part between two markers is the block.
+
+    Args:
+        text: of a document.
+        block: what it shall have there.
+        name: of the markers, where a document has several pairs.
 
     Raises:
         ValueError: the markers are not there, once and in order.
@@ -130,7 +170,8 @@ def insert(text: str, block: str, markers: tuple[str, str] = MARKERS) -> str:
     >>> insert(f"before\\n{BEGIN}\\nold\\n{END}\\nafter", "new")
     'before\\n<!-- bench -->\\nnew\\n<!-- /bench -->\\nafter'
     """
-    begin, end = markers
+    kind = f"bench-{name}" if name else "bench"
+    begin, end = f"<!-- {kind} -->", f"<!-- /{kind} -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise ValueError(f"it needs the lines {begin} and {end}, once and in this order")
     before, rest = text.split(begin)

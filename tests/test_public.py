@@ -19,6 +19,7 @@ ORDER = [
     "data",
     "analysis",
     "atlas",
+    "explain",
     "figures",
     "site",
     "build",

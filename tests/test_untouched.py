@@ -1,6 +1,7 @@
 """Every function that takes a network leaves it as it was, also when it raises in the middle."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 from tests.models.untouched import untouched
 
+from pellucid.analysis.attribution import METHODS, attribute, class_maps
+from pellucid.analysis.attribution.trust import randomisation
 from pellucid.analysis.examples import TopExamples
 from pellucid.atlas.icons import render_icons
 from pellucid.build import build_site, make_plan
@@ -43,6 +46,10 @@ def use_build(model: Model, folder: Path) -> None:
     )
 
 
+def use_attribution(model: Model, folder: Path, *, method: str) -> None:
+    attribute(model, images(), "class:lake", method=method, layer="mixed4b" if METHODS[method].at_layer else None)
+
+
 USES: dict[str, Use] = {
     "layers": lambda model, folder: list(model.layers),
     "fingerprint": lambda model, folder: model.fingerprint(),
@@ -61,6 +68,9 @@ USES: dict[str, Use] = {
         model, "mixed3a", np.ones((1, model.layer("mixed3a").channels), np.float32), steps=2, size=(48, 48)
     ),
     "build_site": use_build,
+    "class_maps": lambda model, folder: class_maps(model, images(), layer="mixed4a"),
+    "randomisation": lambda model, folder: randomisation(model, images(), "class:lake", method="cam", stages=2),
+    **{name: partial(use_attribution, method=name) for name in METHODS if name != "rollout"},
 }
 
 

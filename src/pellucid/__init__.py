@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pellucid.analysis.attribution import attribute as attribute
     from pellucid.analysis.quality import quality as quality
     from pellucid.analysis.quality import reference as reference
+    from pellucid.analysis.sparse import train_features as train_features
     from pellucid.build import build_site as build_site
     from pellucid.build import make_plan as make_plan
     from pellucid.data.collect import collect as collect
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pellucid.models import capture as capture
     from pellucid.models import load as load
     from pellucid.models import redirected_relu as redirected_relu
+    from pellucid.models.extended import extend as extend
     from pellucid.vis import Diverged as Diverged
     from pellucid.vis import Method as Method
     from pellucid.vis import Objective as Objective
@@ -56,7 +59,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     **dict.fromkeys(["build_site", "make_plan"], "build"),
+    "attribute": "analysis.attribution",
     **dict.fromkeys(["quality", "reference"], "analysis.quality"),
+    "train_features": "analysis.sparse",
     "collect": "data.collect",
     "Store": "data.store",
     "Stream": "data.stream",
@@ -64,6 +69,7 @@ _HOMES = {
     "PellucidError": "errors",
     "make_figures": "figures.make",
     **dict.fromkeys(["Layer", "Model", "capture", "load", "redirected_relu"], "models"),
+    "extend": "models.extended",
     **dict.fromkeys(["Diverged", "Method", "Objective", "Rendering", "render"], "vis"),
     **dict.fromkeys(["channel", "direction", "fourier", "logit", "neuron", "pixel", "warp"], "vis"),
     "PRESETS": "vis.presets",

@@ -4,7 +4,7 @@ from torch import nn
 
 from pellucid.errors import NotFoundError, PellucidError
 from pellucid.models import load
-from pellucid.models.layer_gradients import layer_gradients
+from pellucid.models.layer_gradients import derivatives, layer_gradients
 
 
 def network() -> nn.Sequential:
@@ -35,6 +35,30 @@ def test_finite_differences() -> None:
         step[place] = 1e-5
         ends = [score({"3": net[:4](model.preprocess(each))}).item() for each in (images + step, images - step)]
         assert pixels[place].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-9)
+
+
+def test_scores_maps_and_gradients_in_one_pass() -> None:
+    net, images = network(), torch.rand(2, 3, 12, 12)
+    model = load(net, size=12)
+    both, deep = (
+        derivatives(model, images, lambda maps, _: maps["3"][:, 1].mean((1, 2)), reads=["3"], layers=["0", "2"], pixels=pixels)
+        for pixels in (True, False)
+    )
+    first = net[0](model.preprocess(images))
+    torch.testing.assert_close(both.maps["0"], first.detach())  # before what changes it in place
+    torch.testing.assert_close(both.scores, net[3](net[2](first.relu()))[:, 1].mean((1, 2)).detach())
+    assert both.pixels is not None and deep.pixels is None
+    for name in ("0", "2"):
+        torch.testing.assert_close(both.gradients[name], deep.gradients[name])
+        assert not both.gradients[name].requires_grad and both.gradients[name].abs().max() > 0
+    assert not images.requires_grad and images.grad is None
+
+
+def test_a_picture_is_read_by_the_score_itself() -> None:
+    images = torch.rand(2, 3, 12, 12)
+    found = derivatives(load(network(), size=12), images, lambda _, images: images.mean((1, 2, 3)), reads=[])
+    torch.testing.assert_close(found.pixels, torch.full((2, 3, 12, 12), 1 / 432))
+    assert not images.requires_grad
 
 
 def test_what_has_no_part_is_said() -> None:

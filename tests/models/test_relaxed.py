@@ -12,8 +12,7 @@ from tests.models.networks import seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.models import capture, load, logit_attribution
-from pellucid.models.gradients import relaxed_pooling
+from pellucid.models import capture, load, logit_attribution, relaxed_pooling
 
 SETTINGS = [
     {"kernel_size": 2},

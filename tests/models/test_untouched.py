@@ -11,6 +11,7 @@ from tests.models.untouched import untouched
 from torch import Tensor, nn
 
 from pellucid.models import Model, capture, load, logit_attribution, prepared, redirected_relu
+from pellucid.models.layer_gradients import derivatives
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 MIDDLE = torch.tensor([[1, 1], [2, 1]])
@@ -27,12 +28,18 @@ def stay(model: Model) -> None:
         model.network(IMAGES)
 
 
+def derive(model: Model) -> None:
+    first = next(iter(model.layers))
+    derivatives(model, IMAGES, lambda maps, _: maps["logits"].sum((1, 2, 3)), reads=["logits"], layers=[first])
+
+
 FUNCTIONS: dict[str, Callable[[Model], object]] = {
     "layers": lambda model: load(model.network, size=32).layers,
     "capture": lambda model: capture(model, IMAGES, list(model.layers)),
     "capture one": lambda model: capture(model, IMAGES, [next(iter(model.layers))]),
     "capture with gradients": ascend,
     "logit_attribution": lambda model: logit_attribution(model, IMAGES, next(iter(model.layers)), MIDDLE),
+    "derivatives": derive,
     "prepared": stay,
     "fingerprint": lambda model: model.fingerprint(),
 }

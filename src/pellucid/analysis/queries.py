@@ -98,7 +98,7 @@ def check_network(store: Store, model: Model) -> None:
     if store.settings["model"] != model.fingerprint():
         raise UsageError(
             f"the store {str(store.folder)!r} was collected with another network than {model.name!r}, or with other weights, size, "
-            "mean or std: give those that it was collected with"
+            "mean, std or --sparse file: give those that it was collected with"
         )
 
 

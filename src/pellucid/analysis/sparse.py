@@ -1,22 +1,20 @@
-"""A sparse autoencoder: more directions than channels, of which every activation vector uses only a few."""
+"""The training of sparse autoencoders, and how well they fit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pellucid.errors import PellucidError, UsageError
-from pellucid.files import writing
+from pellucid.data.store import Store
+from pellucid.errors import UsageError
+from pellucid.models.autoencoder import SparseAutoencoder, strongest
 from pellucid.vis.adam import Adam
 
 BATCH = 1024  # vectors a step
@@ -27,59 +25,96 @@ REVIVED, SHARE = (
     32,
     1 / 32,
 )  # dead features that explain what is missed, and the weight of their loss (Gao et al. 2024, section 2.3)
-TENSORS = ("encoder", "bias", "decoder", "centre")
+KEPT = 10  # of so many pictures one is kept aside, to measure with
+BLOCK = 4096  # vectors that are encoded together
 
 
 @dataclass(frozen=True)
-class SparseAutoencoder:
-    """Features of a layer: at any position only the k strongest answer.
+class Fit:
+    """How well a sparse autoencoder fits a collection.
 
     Attributes:
-        encoder: one row a feature: its answer is the product with what a vector has beyond the centre, plus the bias.
-        bias: of each feature's answer.
-        decoder: one row of length one a feature: what it stands for, for `pellucid.direction`.
-        centre: what all vectors have in common.
-        k: features that answer at once.
+        explained: share of the variance of the samples kept aside that its features give back; below 1, and negative where the
+            mean of all would do better.
+        aside: how many samples those were; 0 where there were too few pictures, and it was measured on those of the training.
+        dead: features that answer to no sample at all.
     """
 
-    encoder: Float[Tensor, "m c"]
-    bias: Float[Tensor, " m"]
-    decoder: Float[Tensor, "m c"]
-    centre: Float[Tensor, " c"]
-    k: int
+    explained: float
+    aside: int
+    dead: int
 
-    def encode(self, vectors: Any) -> Float[Tensor, "n m"]:
-        """How strongly each feature answers to vectors: zero for all but the k strongest of a vector, and never below zero.
 
-        Raises:
-            UsageError: vectors of another number of channels.
-        """
-        rows = torch.as_tensor(np.asarray(vectors, np.float32))
-        if rows.shape[1] != len(self.centre):
-            raise UsageError(f"the vectors have {rows.shape[1]} channels, the autoencoder was trained on {len(self.centre)}")
-        return _strongest((rows - self.centre) @ self.encoder.T + self.bias, self.k)
+def train_features(
+    store: Store,
+    layer: str,
+    features: int,
+    *,
+    k: int = 8,
+    steps: int = 2000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[SparseAutoencoder, Fit]:
+    """Features of a collected layer that know their layer and network, and how well they fit pictures they did not learn from.
 
-    def decode(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n c"]:
-        """The vectors that features stand for."""
-        return features @ self.decoder + self.centre
+    Args:
+        store: with ten pictures or more one in ten is kept aside.
+        layer: one of the store's.
+        features: as in `train_sparse`, and so all others.
 
-    def save(self, path: Path | str) -> None:
-        """Write a safetensors file, whole or not at all."""
-        with writing(Path(path)) as file:
-            save_file({name: getattr(self, name).contiguous() for name in TENSORS}, file, {"k": str(self.k)})
+    Raises:
+        NotFoundError: the layer was not collected.
+        UsageError: as in `train_sparse`.
 
-    @classmethod
-    def open(cls, path: Path | str) -> SparseAutoencoder:
-        """What `save` wrote.
+    Example:
+        >>> import tempfile
+        >>> import pellucid.models as models
+        >>> from pellucid.data.collect import collect
+        >>> from pellucid.data.stream import open_stream
+        >>> from pellucid.models.extended import extend
+        >>> model = models.load("terrarium")
+        >>> stream = open_stream("terrarium:2", size=model.size)
+        >>> store = collect(model, stream, ["mixed4a"], tempfile.mkdtemp(), positions=20, attributions=False)
+        >>> trained, fit = train_features(store, "mixed4a", 320, steps=2)
+        >>> extend(model, trained).layer("mixed4a.sparse").channels
+        320
+    """
+    vectors, aside = store.vectors(store.layer(layer).name), _aside(store)
+    trained = train_sparse(_Rows(vectors, (~aside).nonzero()[0]), features, k=k, steps=steps, seed=seed, progress=progress)
+    return replace(trained, layer=layer, network=store.settings["model"]), _fit(trained, vectors, aside)
 
-        Raises:
-            PellucidError: it cannot be read, or is something else.
-        """
-        try:
-            with safe_open(path, "pt") as file:
-                return cls(*(file.get_tensor(name) for name in TENSORS), k=int(file.metadata()["k"]))
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise PellucidError(f"{str(path)!r} is no sparse autoencoder: {error}") from error
+
+def _aside(store: Store) -> Bool[np.ndarray, " n"]:
+    pictures = np.unique(store.samples()["image"].to_numpy(), return_inverse=True)[1]
+    return pictures % KEPT == KEPT - 1
+
+
+def _fit(trained: SparseAutoencoder, vectors: Any, aside: Bool[np.ndarray, " n"]) -> Fit:
+    measured = torch.from_numpy(aside if aside.any() else ~aside)
+    alive, missed, squares, sums = torch.zeros(len(trained.bias), dtype=torch.bool), 0.0, 0.0, torch.zeros(())
+    for start in range(0, len(vectors), BLOCK):
+        block = torch.from_numpy(np.asarray(vectors[start : start + BLOCK], np.float32))
+        answers, chosen = trained.encode(block), measured[start : start + BLOCK]
+        alive |= (answers > 0).any(0)
+        rows = (block - trained.centre)[chosen].double()  # near zero, where sums of squares are exact enough
+        missed += float((block - trained.decode(answers))[chosen].square().sum())
+        squares, sums = squares + float(rows.square().sum()), sums + rows.sum(0)
+    variance = squares - float(sums.square().sum() / measured.sum())
+    return Fit(1 - missed / variance, int(aside.sum()), int((~alive).sum()))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of vectors that are read when asked for."""
+
+    vectors: Any
+    rows: Int[np.ndarray, " m"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: Int[np.ndarray, " m"]) -> Any:
+        return self.vectors[self.rows[places]]
 
 
 def train_sparse(
@@ -145,12 +180,12 @@ class _Training:
         """Go on by one batch, at this share of the learning rate."""
         rows = (self.batch(BATCH) - self.centre) / self.scale
         answers = rows @ self.encoder.T + self.bias
-        used = _strongest(answers, self.k)
+        used = strongest(answers, self.k)
         missed = rows - used @ self.decoder
         loss = missed.square().mean()
         dead = self.silent > QUIET
         if dead.any():
-            helping = _strongest(answers.masked_fill(~dead, -torch.inf), min(REVIVED, int(dead.sum())))
+            helping = strongest(answers.masked_fill(~dead, -torch.inf), min(REVIVED, int(dead.sum())))
             loss = loss + SHARE * (missed.detach() - helping @ self.decoder).square().mean()
         loss.backward()
         self.adam.step(RATE * share)
@@ -162,9 +197,3 @@ class _Training:
         """In the units of the vectors."""
         encoder, bias, decoder = (each.detach() for each in (self.encoder, self.bias, self.decoder))
         return SparseAutoencoder(encoder.clone(), bias * self.scale, decoder.clone(), self.centre, self.k)
-
-
-def _strongest(answers: Float[Tensor, "n m"], k: int) -> Float[Tensor, "n m"]:
-    """The k largest of each row where they are above zero, and zero elsewhere."""
-    found = answers.topk(k, dim=1)
-    return torch.zeros_like(answers).scatter(1, found.indices, found.values.relu())

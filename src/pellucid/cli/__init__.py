@@ -19,6 +19,7 @@ from pellucid.cli.photos import accentuate, dream, style
 from pellucid.cli.prior import prior
 from pellucid.cli.search import search
 from pellucid.cli.site import build, serve
+from pellucid.cli.sparse import sparse
 from pellucid.cli.vis import interpolate, render
 from pellucid.errors import PellucidError
 
@@ -55,6 +56,7 @@ VERBS = (
     examples,
     spectrum,
     groups,
+    sparse,
     search,
     embed,
     build,

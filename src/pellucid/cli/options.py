@@ -69,6 +69,7 @@ source_options = options(
     click.option("--std", help="What the network divides by, a number a channel."),
     click.option("--size", help="Input size in pixels: 224, or 192x256 (height x width)."),
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+    click.option("--sparse", type=a_path, help="What `pellucid sparse` wrote: its features are a layer too, LAYER.sparse."),
 )
 model_options = options(click.argument("model"), source_options)
 report_options = options(
@@ -105,11 +106,21 @@ def refuse(option: str, others: Sequence[str], why: str) -> None:
 
 
 def load_model(
-    model: str, *, weights: Path | None, classes: Path | None, mean: str | None, std: str | None, size: str | None, device: str
+    model: str,
+    *,
+    weights: Path | None,
+    classes: Path | None,
+    mean: str | None,
+    std: str | None,
+    size: str | None,
+    device: str,
+    sparse: Path | None,
 ) -> Model:
     from pellucid.models import load
+    from pellucid.models.autoencoder import SparseAutoencoder
+    from pellucid.models.extended import extend
 
-    return load(
+    loaded = load(
         model,
         weights=weights,
         classes=classes,
@@ -118,6 +129,7 @@ def load_model(
         size=_size(size),
         device=device,
     )
+    return loaded if sparse is None else extend(loaded, SparseAutoencoder.open(sparse))
 
 
 def load_photo(path: Path, model: Model, side: int | None, sides: int, crop: bool) -> Float[Tensor, "c h w"]:

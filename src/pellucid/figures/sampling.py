@@ -14,9 +14,9 @@ from pellucid.figures.measures import fine_share, lattice_share
 from pellucid.figures.page import Figure, Table, cell, signed
 from pellucid.figures.sliders import UNITS, made, numbers, row, table
 from pellucid.figures.studio import NAIVE, Studio
-from pellucid.models.gradients import relaxed_pooling
 from pellucid.models.layer_gradients import layer_gradients
 from pellucid.models.model import Model
+from pellucid.models.pooling import relaxed_pooling
 from pellucid.vis.filters import gaussian_blur
 from pellucid.vis.methods import Method, natural_fourier
 from pellucid.vis.objectives import Objective

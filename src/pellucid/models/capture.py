@@ -12,6 +12,7 @@ from torch import Tensor
 from pellucid.errors import PellucidError
 from pellucid.models.model import OUTPUT, Model
 from pellucid.models.network import Stop, held_still, listening, logits_of, tensor_of
+from pellucid.models.strides import Views, memory_format
 
 
 @contextmanager
@@ -60,11 +61,11 @@ def capture(model: Model, images: Float[Tensor, "n c h w"], layers: Sequence[str
         >>> {name: tuple(map.shape) for name, map in capture(model, torch.rand(2, 3, 8, 8), ["0"]).items()}
         {'0': (2, 4, 6, 6)}
     """
-    inputs = model.preprocess(images)
+    inputs = model.preprocess(images).to(memory_format=memory_format(model.device))
     recorder = Recorder(model, layers, (images.shape[2], images.shape[3]))
-    with prepared(model), recorder.listening():
+    with prepared(model), Views(), recorder.listening():
         recorder.finish(model.network(inputs))
-    return {name: recorder.map(name) for name in layers}
+    return {name: recorder.map(name).contiguous() for name in layers}
 
 
 class Recorder:

@@ -18,6 +18,7 @@ from pellucid.models.capture import Recorder, prepared
 from pellucid.models.memory import memory_kept
 from pellucid.models.model import Model
 from pellucid.models.quick import QUICK
+from pellucid.models.strides import memory_format, view
 
 _CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 WEIGHTED = frozenset((*_CONVOLUTIONS, F.linear, F.multi_head_attention_forward))  # whose weights autocast turns at every call
@@ -52,8 +53,7 @@ class Fast:
 
     def __init__(self, model: Model, *, bfloat16: bool) -> None:
         self.model, self.bfloat16 = model, bfloat16
-        pays = model.device.type == "cpu" or (model.device.type == "cuda" and bfloat16)
-        self.layout = torch.channels_last if pays else torch.preserve_format
+        self.layout = memory_format(model.device, bfloat16=bfloat16)
         parameters = {id(parameter): (place, parameter) for place, parameter in enumerate(model.network.parameters())}
         self.weights = _Weights(parameters, bfloat16, self.layout)
 
@@ -136,18 +136,10 @@ class _Weights:
         return weight.to(memory_format=self.layout) if weight.ndim == 4 else weight
 
 
-def _view(tensor: Tensor, *shape: Any, **named: Any) -> Tensor:
-    """`Tensor.view`, also of maps that lie channels-last, which cannot be flattened where they are."""
-    try:
-        return tensor.view(*shape, **named)
-    except RuntimeError:
-        return tensor.contiguous().view(*shape, **named)
-
-
 class _Exchange(TorchFunctionMode):
     """Gives torch other weights, and calls functions with quicker gradients."""
 
-    functions = QUICK | {Tensor.view: _view}
+    functions = QUICK | {Tensor.view: view}
 
     def __init__(self, weights: _Weights) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from pellucid.errors import PellucidError
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Model
 from pellucid.models.network import listening, tensor_of, with_tensor
+from pellucid.models.rectified import Rule, rectified
 
 
 def layer_gradients(
@@ -49,18 +51,90 @@ def layer_gradients(
         >>> pixels.shape, found["0"].shape
         (torch.Size([5, 3, 8, 8]), torch.Size([5, 4, 6, 6]))
     """
-    leaf = images.detach().requires_grad_()
+    found = derivatives(model, images, lambda maps, _: score(maps), reads=reads, layers=layers)
+    assert found.pixels is not None
+    return found.pixels, found.gradients
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """What a score is, and how it changes with what it was computed from; everything without history.
+
+    Attributes:
+        scores: one for each picture.
+        pixels: the gradient with respect to the images; None where it was not asked for.
+        maps: what the layers answered.
+        gradients: of the score with respect to them.
+    """
+
+    scores: Float[Tensor, " n"]
+    pixels: Float[Tensor, "n c h w"] | None
+    maps: dict[str, Float[Tensor, "n _ _ _"]]
+    gradients: dict[str, Float[Tensor, "n _ _ _"]]
+
+
+def derivatives(
+    model: Model,
+    images: Float[Tensor, "n c h w"],
+    score: Callable[[Mapping[str, Tensor], Tensor], Float[Tensor, " n"]],
+    *,
+    reads: Sequence[str],
+    layers: Sequence[str] = (),
+    pixels: bool = True,
+    rule: Rule | None = None,
+) -> Derivatives:
+    """A score, the layers' answers, and the score's gradient with respect to both pixels and layers, in one pass there and back.
+
+    Args:
+        model: from `load`; left as it was, also after an exception.
+        images: in [0, 1].
+        score: from {layer: activations} and the images to one score per picture.
+        reads: the layers that the score reads.
+        layers: earlier layers whose gradients are wanted; of a module that runs several times, its last run counts.
+        pixels: False spares the way back to the picture, and with it most of the work where the layers are deep.
+        rule: by which the gradient passes ReLUs, see `rectified`; None for the plain gradient.
+
+    Raises:
+        NotFoundError: no such layer.
+        UsageError: the rule does not hold for this network.
+        PellucidError: a layer, or the picture, has no part in the score.
+
+    Example:
+        >>> from torch import nn
+        >>> import pellucid.models as models
+        >>> model = models.load(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)), size=8)
+        >>> score = lambda maps, images: maps["2"].mean((1, 2, 3))
+        >>> found = derivatives(model, torch.rand(5, 3, 8, 8), score, reads=["2"], layers=["1"], pixels=False)
+        >>> found.scores.shape, found.pixels, found.gradients["1"].shape
+        (torch.Size([5]), None, torch.Size([5, 4, 6, 6]))
+    """
+    leaf = images.detach().requires_grad_(pixels)
     with prepared(model), torch.enable_grad():
         with keeping(model, layers) as kept:
-            maps = capture(model, leaf, reads)
-        places = [leaf, *(kept[name] for name in layers if name in kept)]
-        gradients = torch.autograd.grad(score(maps).sum(), places, allow_unused=True)
-    found = dict(zip(["the picture", *(name for name in layers if name in kept)], gradients, strict=True))
-    for name in ("the picture", *layers):
-        if found.get(name) is None:
+            scores = score(capture(model, leaf, reads) if reads else {}, leaf)
+        places = {"the picture": leaf} if pixels else {}
+        places |= {name: kept[name] for name in layers if name in kept}
+        gradients = _gradients(scores, places, rule)
+    for name in layers if not pixels else ("the picture", *layers):
+        if gradients.get(name) is None:
             raise PellucidError(f"{name} has no part in the score, which reads {', '.join(reads)}")
     size = (images.shape[2], images.shape[3])
-    return gradients[0], {name: model.place(name).form.to_map(found[name], size).detach() for name in layers}
+    forms = {name: model.place(name).form for name in layers}
+    return Derivatives(
+        scores.detach(),
+        gradients.get("the picture"),
+        {name: form.to_map(kept[name], size).detach().contiguous() for name, form in forms.items()},
+        {name: form.to_map(gradients[name], size).detach().contiguous() for name, form in forms.items()},
+    )
+
+
+def _gradients(scores: Tensor, places: Mapping[str, Tensor], rule: Rule | None) -> dict[str, Any]:
+    """The gradients of the sum of scores; None for places without a part in it."""
+    if not (scores.requires_grad and places):
+        return {}
+    with nullcontext() if rule is None else rectified(scores, rule):
+        found = torch.autograd.grad(scores.sum(), list(places.values()), allow_unused=True)
+    return dict(zip(places, found, strict=True))
 
 
 @contextmanager
@@ -95,6 +169,8 @@ def _keeper(model: Model, name: str, kept: dict[str, Tensor]) -> Callable[[Any],
         tensor = tensor_of(output)
         if left != 0 or tensor is None:
             return None
+        if torch.is_grad_enabled() and not tensor.requires_grad:  # nothing before it is asked about: the graph begins here
+            tensor = tensor.detach().requires_grad_()
         kept[name] = tensor
         return with_tensor(output, tensor.clone())
 

@@ -62,8 +62,9 @@ def held_still(network: nn.Module) -> Iterator[None]:
 
 def _modes(network: nn.Module) -> list[tuple[nn.Module, bool]]:
     modes = [(module, module.training) for module in network.modules()]
-    for module, _ in modes:
-        module.training = False
+    for module, mode in modes:
+        if mode:  # a module takes its time over being assigned to
+            module.training = False
     return modes
 
 
@@ -77,7 +78,8 @@ def _gradients(network: nn.Module) -> list[tuple[nn.Parameter, bool]]:
 
 def _restore(held: _Held) -> None:
     for module, mode in held.modes:
-        module.training = mode
+        if module.training != mode:
+            module.training = mode
     for parameter, wanted in held.gradients:
         if wanted:
             parameter.requires_grad_(True)

@@ -86,6 +86,9 @@ class _Call:
         value = self.args[place] if len(self.args) > place else self.kwargs.get(name, default)
         return default if value is None else value
 
+    def is_channels(self, axis: int) -> bool:
+        return self.trace.axis is not None and axis % self.source.ndim == self.trace.axis
+
     def spatial(self) -> bool:
         return self.trace.axis == 1 and self.source.ndim == 4 and self.trace.field is not None
 
@@ -137,8 +140,19 @@ def _layer_norm(call: _Call) -> Trace:
 
 def _softmax(call: _Call) -> Trace:
     axis = call.get(1, "dim", None)
-    over_channels = axis is not None and call.trace.axis is not None and axis % call.source.ndim == call.trace.axis
-    return replace(call.trace, field=call.trace.field if over_channels else None)
+    return replace(call.trace, field=call.trace.field if axis is not None and call.is_channels(axis) else None)
+
+
+def _topk(call: _Call) -> Trace | None:
+    return _choice(call, call.get(2, "dim", -1))
+
+
+def _scatter(call: _Call) -> Trace | None:
+    return _choice(call, call.get(1, "dim", 0))
+
+
+def _choice(call: _Call, axis: int) -> Trace | None:
+    return replace(call.trace, field=union(trace.field for _, trace in call.known)) if call.is_channels(axis) else None
 
 
 def _pad(call: _Call) -> Trace | None:
@@ -177,6 +191,15 @@ def _permute(call: _Call) -> Trace | None:
 
 def _transpose(call: _Call) -> Trace | None:
     return _exchanged(call, call.get(1, "dim0", 0), call.get(2, "dim1", 1))
+
+
+def _move(call: _Call) -> Trace | None:
+    source, destination = call.get(1, "source", ()), call.get(2, "destination", ())
+    if not (isinstance(source, int) and isinstance(destination, int)):
+        return None
+    order = list(range(call.source.ndim))
+    order.insert(destination % len(order), order.pop(source))
+    return _reordered(call, order)
 
 
 def _matrix_transpose(call: _Call) -> Trace | None:
@@ -265,6 +288,8 @@ RULES: dict[str, Callable[[_Call], Trace | None]] = {
     "layer_norm": _layer_norm,
     "rms_norm": _layer_norm,
     "softmax": _softmax,
+    "topk": _topk,
+    "scatter": _scatter,
     "pad": _pad,
     "cat": _concatenate,
     "concat": _concatenate,
@@ -273,6 +298,8 @@ RULES: dict[str, Callable[[_Call], Trace | None]] = {
     "transpose": _transpose,
     "swapaxes": _transpose,
     "swapdims": _transpose,
+    "movedim": _move,
+    "moveaxis": _move,
     "mT": _matrix_transpose,
     "adjoint": _matrix_transpose,
     "reshape": _reshape,

@@ -19,8 +19,8 @@ from torch.autograd.function import once_differentiable
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture
 from pellucid.models.fast import Fast, fast
-from pellucid.models.gradients import redirected_relu
 from pellucid.models.model import OUTPUT, Model
+from pellucid.models.relus import redirected_relu
 from pellucid.vis.adam import Adam
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import IMAGE, Objective, scores

@@ -1,4 +1,4 @@
-"""Gradients other than autograd's plain ones."""
+"""What the activations at positions of a layer give to all classes, in one pass."""
 
 from __future__ import annotations
 
@@ -12,140 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
 
 from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import prepared
 from pellucid.models.model import Model
 from pellucid.models.network import listening, logits_of, tensor_of, with_tensor
-
-
-@contextmanager
-def redirected_relu() -> Iterator[None]:
-    """Let gradients through the ReLUs that would block all of them, so that dead starts move.
-
-    Where the ordinary gradient of a ReLU or ReLU6 is zero everywhere in one picture, that picture's gradient passes, except
-    where following it would push a blocked value still further out. Forward results stay the same bits. For losses that are
-    minimised (`loss = -score`). As in Lucid's `redirected_relu_grad` (Olah, Mordvintsev & Schubert, "Feature Visualization",
-    Distill 2017).
-
-    Covers `torch.relu`, `F.relu`, `F.relu6`, `F.hardtanh`, the methods and the in-place forms, and so the modules that use them.
-
-    Example:
-        >>> x = torch.tensor([[-1.0]], requires_grad=True)
-        >>> with redirected_relu():
-        ...     (-torch.relu(x).sum()).backward()
-        >>> x.grad
-        tensor([[-1.]])
-    """
-    with _Redirect():
-        yield
-
-
-REDIRECTED = frozenset((torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu, F.relu6, F.hardtanh, F.hardtanh_))
-# What autograd calls their gradients. Where one works in place on a view, its node has another name, and stays plain.
-NODES = frozenset(("ReluBackward0", "HardtanhBackward0"))
-
-
-class _Redirect(TorchFunctionMode):
-    """Runs everything as it is and puts a hook on the nodes of those functions in autograd's graph."""
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        if func in REDIRECTED and output.grad_fn is not None and output.grad_fn.name() in NODES:
-            high = output == output.new_tensor(_upper(func, args, kwargs or {})) if "Hardtanh" in output.grad_fn.name() else None
-            output.grad_fn.register_hook(lambda plain, incoming: _redirected(plain[0], incoming[0], high))
-        return output
-
-
-def _upper(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    return 6.0 if func is F.relu6 else kwargs.get("max_val", args[2] if len(args) > 2 else 1.0)
-
-
-def _redirected(plain: Tensor, incoming: Tensor, high: Tensor | None) -> tuple[Tensor] | None:
-    """The gradient of a ReLU in place of autograd's, or None where no picture's is blocked.
-
-    In a blocked picture, whatever came in came in at blocked values, so only their side has to be known.
-    """
-    rest = tuple(range(1, plain.ndim))
-    if not rest or (plain.sum(rest) != 0).all():  # cheap, and nearly always enough
-        return None
-    blocked = (plain.amax(rest, keepdim=True) == 0) & (plain.amin(rest, keepdim=True) == 0)
-    upward = incoming.clamp(max=0)  # descending a negative gradient raises the value
-    inward = upward if high is None else torch.where(high, incoming.clamp(min=0), upward)
-    return (torch.where(blocked, inward, plain),)
-
-
-@contextmanager
-def relaxed_pooling() -> Iterator[None]:
-    """Let every value under the window of a max pool have its share of the gradient, and not the greatest alone.
-
-    The gradient is that of mean(x²) / (0.01 + mean|x|) over the window: all of it goes to a value that stands alone, even parts
-    to values that are alike. Forward results stay the same bits. What goes to winners alone jumps from place to place, which
-    makes gradients noisy (Olah et al. 2018, "The Building Blocks of Interpretability", Distill, notebook on attribution;
-    lucid's `MaxPoolSmoothGrad`).
-
-    Covers `F.max_pool2d`, `torch.max_pool2d` and the modules that use them; pools with gaps (dilation), and those that give
-    their indices too, stay plain. It sees what `capture` runs; `render` runs networks in another way.
-
-    Example:
-        >>> x = torch.tensor([[[3.0, 3.0, 0.0, 0.0]]], requires_grad=True)
-        >>> with relaxed_pooling():
-        ...     F.max_pool2d(x, (1, 4)).sum().backward()
-        >>> x.grad.mul(100).round()
-        tensor([[[50., 50.,  0.,  0.]]])
-    """
-    with _Relax():
-        yield
-
-
-POOLS = frozenset((F.max_pool2d, torch.max_pool2d))
-FLOOR = 0.01  # where a window is empty
-
-
-class _Relax(TorchFunctionMode):
-    """Runs max pools as they are, with another gradient."""
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        kwargs = kwargs or {}
-        return _relaxed(*args, **kwargs) if func in POOLS else func(*args, **kwargs)
-
-
-def _relaxed(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    if return_indices or dilation not in (1, (1, 1), [1, 1]):
-        return F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-
-    def mean(values: Tensor) -> Tensor:
-        return F.avg_pool2d(values, kernel_size, stride, padding, ceil_mode, count_include_pad=False)
-
-    return _RelaxedPool.apply(input, lambda x: F.max_pool2d(x, kernel_size, stride, padding, ceil_mode=ceil_mode), mean)
-
-
-class _RelaxedPool(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, pool: Callable[[Tensor], Tensor], mean: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.save_for_backward(values)
-        ctx.mean = mean
-        return pool(values)
-
-    @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (values,), again = ctx.saved_tensors, torch.is_grad_enabled()
-        with torch.enable_grad():
-            smooth = ctx.mean(values.square()) / (FLOOR + ctx.mean(values.abs()))
-            (gradient,) = torch.autograd.grad(smooth, values, incoming, create_graph=again)
-        return gradient, None, None
-
+from pellucid.models.strides import Views, memory_format
+from pellucid.models.tangents import Tangents
 
 SPREAD = 32  # pictures times positions that run through the rest of a network together
 
@@ -183,12 +57,12 @@ def logit_attribution(
         >>> vectors.shape, attributions.shape
         (torch.Size([5, 4]), torch.Size([5, 2]))
     """
-    inputs = model.preprocess(images.detach())
+    inputs = model.preprocess(images.detach()).to(memory_format=memory_format(model.device))
     if positions.ndim not in (2, 3) or len(positions) != len(images) or positions.shape[-1] != 2:
         raise UsageError(f"positions: shape {tuple(positions.shape)}; (row, col) for each of {len(images)} images are wanted")
     spread = positions.to(inputs.device).reshape(len(images), -1, 2)
     size, step = (images.shape[2], images.shape[3]), max(1, SPREAD // spread.shape[1])
-    with prepared(model), _differentiable_attention():
+    with prepared(model), Views(), _differentiable_attention():
         parts = [_attributed(model, *each, layer, size) for each in zip(inputs.split(step), spread.split(step), strict=True)]
     shape = positions.shape[:-1]
     vectors, attributions = (torch.cat(each).float() for each in zip(*parts, strict=True))
@@ -208,7 +82,7 @@ def _attributed(
                 return injection.vectors, logits
         except (NotImplementedError, RuntimeError) as error:  # as where a branch passes the layer by, with fewer pictures
             _unless_out_of_memory(error)
-    injection, inputs = _Injection(model, layer, size, flat), inputs.repeat_interleave(count, 0)
+    injection, inputs = _Injection(model, layer, size, flat), _repeated(inputs, count)
     try:
         logits = _forward_mode(model, inputs, injection)
     except (NotImplementedError, RuntimeError) as error:
@@ -220,6 +94,14 @@ def _attributed(
 def _unless_out_of_memory(error: Exception) -> None:
     if isinstance(error, torch.OutOfMemoryError):
         raise error
+
+
+def _repeated(tensor: Tensor, times: int) -> Tensor:
+    """Each picture so many times, in memory as the tensor is; itself for once."""
+    if times == 1:
+        return tensor
+    repeated = tensor.repeat_interleave(times, 0)
+    return repeated.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 and not tensor.is_contiguous() else repeated
 
 
 class _Injection:
@@ -238,7 +120,7 @@ class _Injection:
             runs += 1
             if runs != self.place.calls or (tensor := tensor_of(output)) is None:
                 return None
-            tensor = tensor if self.each == 1 else tensor.repeat_interleave(self.each, 0)
+            tensor = _repeated(tensor, self.each)
             return with_tensor(output, replace(tensor, self._tangent(tensor.detach())))
 
         return listen
@@ -251,7 +133,7 @@ class _Injection:
         chosen = places[:, rows, columns].T
         self.vectors = output.reshape(count, -1).gather(1, chosen)
         tangent = output.new_zeros(count, size).scatter(1, chosen, self.vectors)
-        return tangent.view(output.shape)
+        return torch.empty_like(output).copy_(tangent.view(output.shape))  # in memory as the output is
 
     def _checked(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         rows, columns = self.positions.unbind(1)
@@ -271,7 +153,7 @@ def _load_forward_mode() -> None:
 def _forward_mode(model: Model, inputs: Tensor, injection: _Injection) -> Tensor:
     _load_forward_mode()
     listener = injection.listener(lambda output, tangent: forward_ad.make_dual(output, tangent))
-    with torch.no_grad(), forward_ad.dual_level(), listening(model.network, {injection.place.name: listener}):
+    with torch.no_grad(), forward_ad.dual_level(), Tangents(), listening(model.network, {injection.place.name: listener}):
         logits = _scores(model, model.network(inputs))
         tangent = forward_ad.unpack_dual(logits).tangent
         return torch.zeros_like(logits) if tangent is None else tangent.clone()
