@@ -13,9 +13,10 @@ from pellucid.figures.make import FIGURES, make_figures
 from pellucid.figures.measures import falling
 from pellucid.figures.naive import RATES
 from pellucid.figures.page import Cell, Figure, Table, cell, write_page
-from pellucid.figures.sliders import PARTS
+from pellucid.figures.sliders import PARTS, row
 from pellucid.figures.studio import Studio, open_studio
 from pellucid.models import load
+from pellucid.vis import channel
 
 LAYERS = ["mixed3b", "mixed4a", "mixed4b"]
 
@@ -98,3 +99,16 @@ def test_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="steps"):
         make_figures(model, open_stream("terrarium:36", size=model.size), tmp_path, layers=LAYERS, steps=4)
     assert not list(tmp_path.iterdir())
+
+
+def test_units_that_answer_nothing_to_their_pictures_score_nothing() -> None:
+    class Silent:
+        def scores(self, unit: object, images: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(images))
+
+        def kept(self, unit: object, image: torch.Tensor) -> float:
+            return 0.0
+
+    units, images = [channel("conv1", 0)], torch.rand(1, 3, 16, 16)
+    first = row(Silent(), units, "first", images, None)  # pyright: ignore[reportArgumentType]
+    assert row(Silent(), units, "second", images, first).score == 0  # pyright: ignore[reportArgumentType]

@@ -31,7 +31,7 @@ def progress(studio: Studio) -> Figure:
     quarters = torch.stack([torch.tensor(each.history[: studio.steps // 4 * 4]).view(4, -1).mean(1) for each in made])
     rises = float((quarters.diff(dim=1) > 0).float().mean())
     middle = [studio.scores(unit, each.snapshots[studio.steps // 2][None]) for unit, each in zip(units, made, strict=True)]
-    half = [float(score) / each.score for score, each in zip(middle, made, strict=True)]
+    half = [float(score) / each.score if each.score else 0.0 for score, each in zip(middle, made, strict=True)]
     way = mean(half)
     return Figure(
         key="progress",

@@ -49,7 +49,8 @@ def row(studio: Studio, units: Sequence[Objective], name: str, images: Float[Ten
     """What pictures of some units are like, beside those of the first row."""
     pairs = list(zip(units, images, strict=True))
     scores = [float(studio.scores(unit, image[None])) for unit, image in pairs]
-    share = mean([score / start for score, start in zip(scores, scores if first is None else first.scores, strict=True)])
+    starts = scores if first is None else first.scores
+    share = mean([score / start if start else 0.0 for score, start in zip(scores, starts, strict=True)])
     kept = mean([studio.kept(unit, image) for unit, image in pairs])
     size = mean([float(each) for each in (images - 0.5).square().mean((1, 2, 3)).sqrt()])
     return Row(name, images, scores, float(fine_share(images).mean()), share, kept, size)
