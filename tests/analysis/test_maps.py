@@ -97,7 +97,7 @@ def test_maps_are_those_of_a_hook() -> None:
     module = model.network.get_submodule("mixed3b")
     handle = module.register_forward_hook(lambda _module, _inputs, output: heard.append(output.detach().clone()))
     with torch.no_grad():
-        model.network(model.preprocess(scene("lighthouse")[None]))
+        model.network(model.preprocess(scene("lighthouse")[None]).to(memory_format=torch.channels_last))  # as it lies in memory
     handle.remove()
     with untouched(model.network):
         maps = activation_maps(model, scene("lighthouse"), "mixed3b")
