@@ -33,3 +33,8 @@ def test_all_of_them_where_none_is_fine() -> None:
 def test_a_network_without_maps_is_refused() -> None:
     with pytest.raises(UsageError, match="no layer with maps"):
         spanning_layers(load(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 5)), size=4))
+
+
+def test_what_only_hands_on_is_passed_over() -> None:
+    model = load(net(halving(3, 16), nn.ReLU(), nn.Dropout(), nn.Identity()), size=32)
+    assert spanning_layers(model) == ["1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pellucid.errors import UsageError
 from pellucid.models.model import Model
 
+IDLE = ("AlphaDropout", "Dropout", "Dropout2d", "FeatureAlphaDropout", "Features", "Identity")  # answer nothing of their own
 FINE = 10  # pixels from one position to the next, at most, where a map still shows where things are
 
 
@@ -29,7 +30,9 @@ def spanning_layers(model: Model, count: int | None = None) -> list[str]:
     last = {
         (layer.height, layer.width): layer.name
         for layer in model.layers.values()
-        if min(layer.height, layer.width) >= 3 and layer.channels not in (1, model.channels, len(model.classes))
+        if layer.kind not in IDLE
+        and min(layer.height, layer.width) >= 3
+        and layer.channels not in (1, model.channels, len(model.classes))
     }
     if not last:
         raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name the layers")
