@@ -37,20 +37,25 @@ function licences(metafile) {
 }
 
 const common = { absWorkingDir: here, bundle: true, minify: true, write: false, charset: "ascii", legalComments: "none" };
-const script = await build({
-  ...common,
-  entryPoints: ["src/main.ts"],
-  format: "iife",
-  target: ["es2020", "chrome90", "firefox90", "safari15"],
-  metafile: true,
-  banner: { js: `/* pellucid viewer; made from ${sourceHash()} */` },
-});
+const script = (entry) =>
+  build({
+    ...common,
+    entryPoints: [entry],
+    format: "iife",
+    target: ["es2020", "chrome90", "firefox90", "safari15"],
+    metafile: true,
+    banner: { js: `/* pellucid viewer; made from ${sourceHash()} */` },
+  });
+const viewer = await script("src/main.ts");
+const explain = await script("src/explain/main.ts");
 const style = await build({ ...common, entryPoints: ["src/viewer.css"], target: ["chrome90", "firefox90", "safari15"] });
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-writeFileSync(join(out, "viewer.js"), script.outputFiles[0].contents);
+writeFileSync(join(out, "viewer.js"), viewer.outputFiles[0].contents);
+writeFileSync(join(out, "explain.js"), explain.outputFiles[0].contents);
 writeFileSync(join(out, "viewer.css"), style.outputFiles[0].contents);
 writeFileSync(join(out, "index.html"), readFileSync(join(here, "src", "index.html"), "utf8").replaceAll("\r\n", "\n"));
-writeFileSync(join(out, "licenses.txt"), licences(script.metafile));
-console.log(`viewer.js ${(script.outputFiles[0].contents.length / 1024).toFixed(1)} kB`);
+writeFileSync(join(out, "licenses.txt"), licences(viewer.metafile));
+for (const [name, made] of Object.entries({ viewer, explain }))
+  console.log(`${name}.js ${(made.outputFiles[0].contents.length / 1024).toFixed(1)} kB`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -34,12 +35,15 @@ from pellucid.atlas.icons import render_icons
 from pellucid.data.collect import collect
 from pellucid.data.store import Store
 from pellucid.data.stream import Stream
+from pellucid.explain.icons import Icons, saved_pictures
 from pellucid.files import writing
 from pellucid.models import Layer, Model
 from pellucid.models.spanning import spanning_layers
 from pellucid.run import Run, in_parts, open_run
-from pellucid.schema import to_json
+from pellucid.schema import ClassScore, ExplainCard, to_json
 from pellucid.site.concepts import score_concepts
+from pellucid.site.explaining import Settings, explain_photo
+from pellucid.site.explanation import Pages, Photo
 from pellucid.site.export import export
 from pellucid.site.findings import AtlasFinding, ConceptFinding, Findings, UnitFinding
 from pellucid.site.wall import Wall, make_wall
@@ -91,6 +95,7 @@ def build_site(
     plan: Plan | None = None,
     *,
     concepts: Concepts | None = None,
+    photos: Sequence[Photo] = (),
     progress: Progress | None = None,
 ) -> Result:
     """Build the site of a network and a stream of pictures into `folder/site/index.html`.
@@ -104,6 +109,7 @@ def build_site(
         plan: from `make_plan`; None for its defaults.
         concepts: labelled pictures that the units are compared with; None for those of the terrarium, where the pictures come from
             it, else for none.
+        photos: that get a page each on why the network says what it says of them, from `open_photo`.
         progress: called with (stage, done, total).
 
     Raises:
@@ -120,9 +126,11 @@ def build_site(
         "concepts": None if concepts is None else [*concepts.names, concepts.stream.fingerprint()],
         **asdict(plan),
     }
+    if photos:
+        settings["explained"] = [[each.name, hashlib.sha256(each.image.numpy().tobytes()).hexdigest()] for each in photos]
     run = open_run(Path(folder), settings=settings, about={"model": model.spec, "images": stream.source})
     report = (lambda stage, done, total: None) if progress is None else progress
-    return _Builder(model, _held(stream), plan, concepts, run, report).build()
+    return _Builder(model, _held(stream), plan, concepts, photos, run, report).build()
 
 
 def make_plan(
@@ -184,6 +192,7 @@ class _Builder:
     stream: Stream
     plan: Plan
     concepts: Concepts | None
+    photos: Sequence[Photo]
     run: Run
     report: Progress
 
@@ -193,7 +202,8 @@ class _Builder:
         wall = self.wall(store)
         site = self.run.folder / "site"
         if not self.run.finished("site"):
-            export(site, self.model, self.stream, store, findings, wall, progress=self.stage("site"))
+            explained = [self.explanation(site, number) for number in range(len(self.photos))]
+            export(site, self.model, self.stream, store, findings, wall, explained, progress=self.stage("site"))
             self.run.note(skipped=[{"name": name, "reason": reason} for name, reason in store.skipped])
             self.run.finish("site")
         return Result(site / "index.html", store.skipped, self.numbers(findings))
@@ -302,6 +312,22 @@ class _Builder:
         file = self.run.folder / "concepts" / f"{folder_name(self.plan.layers, layer.name)}.json"
         report = self.stage(f"concepts of {layer.name}")
         return score_concepts(file, self.model, layer.name, self.concepts, channels, progress=report)
+
+    def explanation(self, site: Path, number: int) -> ExplainCard:
+        """The page of a photo, with the pictures of units that there are."""
+        file, plan = self.run.folder / "explained" / f"{number}.json", self.plan
+        if not file.exists():
+            pages = {
+                name: Pages(f"{place}", spread(self.model.layers[name].channels, plan.units))
+                for place, name in enumerate(plan.layers)
+            }
+            icons = Icons(self.model, saved_pictures(self.model, self.run.folder / "units"), seed=plan.seed)
+            settings, photo = Settings(layers=plan.layers, seed=plan.seed), self.photos[number]
+            card = explain_photo(site, f"{number}", self.model, photo, settings, icons=icons, progress=self.report, pages=pages)
+            with writing(file) as path:
+                path.write_text(to_json(card), encoding="ascii")
+        known = json.loads(file.read_text(encoding="ascii"))
+        return ExplainCard(**{**known, "classes": [ClassScore(**each) for each in known["classes"]]})
 
     def wall(self, store: Store) -> Wall | None:
         if len(store) == self.plan.positions:

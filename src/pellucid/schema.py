@@ -2,8 +2,8 @@
 
 A site's data are classic scripts, `data/KEY.js`, each one call `pellucid.put("KEY", VALUE)`: a browser runs them from disk as well
 as from a web host. `site` holds a `Site`, `layer-ID` a `LayerPage`, `atlas-ID-GRID` an `AtlasLevel`, `pictures` a `PicturesPage`,
-`wall-ID` a `Wall`, `near-pixels` a `Neighbours`. Paths are relative to the site's folder. `python -m pellucid.schema` prints
-`web/src/schema.ts`; a test compares the two.
+`wall-ID` a `Wall`, `near-pixels` a `Neighbours`, `explain-ID` an `ExplainPage`. Paths are relative to the site's folder.
+`python -m pellucid.schema` prints `web/src/schema.ts`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import types
 import typing
 from dataclasses import dataclass
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,33 @@ class LayerCard:
 
 
 @dataclass(frozen=True)
+class ClassScore:
+    index: int  # in Site.classes
+    logit: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class ExplainCard:
+    """A picture that is explained."""
+
+    id: str
+    name: str
+    photo: str  # path of what the network was shown, at least as large
+    classes: list[ClassScore]  # that are explained; the likeliest first where nobody chose
+
+
+@dataclass(frozen=True)
 class Site:
     schema: int
     made_by: str
     title: str
     model: ModelCard
-    dataset: DatasetCard
+    dataset: DatasetCard | None  # none where there are explained pictures only
     classes: list[str]
     layers: list[LayerCard]
     wall: Sprites | None  # of the pictures that are laid out by likeness, as in PicturesPage; none where there is one only
+    explained: list[ExplainCard]
 
 
 @dataclass(frozen=True)
@@ -263,6 +281,131 @@ class Wall:
     side: int  # tiles of the wall's longer side
     tiles: list[int]  # of each picture: row * side + col
     neighbours: Neighbours
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Numbers in C order, as base64 of signed bytes: a value is its byte / 127 × the scale of its place on the first axis."""
+
+    shape: list[int]
+    scales: list[float]  # the largest absolute values
+    bytes: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What can be pointed at: cells of the picture or of a layer, in reading order."""
+
+    name: str  # of the layer, or `image`
+    rows: int
+    cols: int
+    box: list[float]  # where the cells lie: top, left, bottom, right as fractions of the picture
+    gives: Packed  # classes × rows × cols: what each cell gives to ExplainPage.classes
+
+
+@dataclass(frozen=True)
+class WayCard:
+    """What channels give to classes, by one way of taking the gradient."""
+
+    name: str  # linear, path or stochastic
+    gives: list[list[float]]  # classes × ExplainLayer.channels
+    gained: list[float]  # of each class, what the whole layer gives
+    error: list[float]  # by how much the sum of all channels misses that
+
+
+@dataclass(frozen=True)
+class GroupCard:
+    gives: list[float]  # to each class
+    shares: list[float]  # of each of ExplainLayer.channels in its direction, which is of length one
+
+
+@dataclass(frozen=True)
+class ExplainLayer:
+    place: int  # in ExplainPage.places
+    layer: str | None  # LayerCard.id; none where the site has no page of the layer
+    channels: list[int]  # that have a picture here
+    linked: list[bool]  # whether each of them has a page
+    icons: Sprites | None  # of the channels, then of the groups
+    maps: Packed  # channels × rows × cols: what they answer
+    cells: Sprites | None  # one picture a cell of the grid below
+    grid: list[int]  # rows and columns of these pictures
+    sides: Packed  # rows × columns of the grid, from 0 to 1: how large each picture is to be drawn
+    words: list[list[int]]  # of each cell of the place, the channels that answer most, strongest first
+    values: list[list[float]]  # what they answer
+    classes: list[list[ClassValue]]  # of each cell, those of all classes that it gives most to
+    ways: list[WayCard]
+    groups: list[GroupCard]
+    group_maps: Packed  # groups × rows × cols: how much of each is where
+    rest: list[float]  # what the layer gives to each class beyond its groups
+    explained: float  # share of the squares that the groups give back
+
+
+@dataclass(frozen=True)
+class Between:
+    """What cells give to each other's answers: a row is what influences a cell, a column what it influences."""
+
+    source: int  # in ExplainPage.places
+    target: int
+    values: Packed  # target's cells × source's cells
+
+
+@dataclass(frozen=True)
+class GroupFlow:
+    """What groups of a layer give to those of the next; of each later group, given, rest and constant add up to its amount."""
+
+    given: list[list[float]]  # earlier × later groups
+    amounts: list[float]
+    rest: list[float]  # from the earlier layer beyond its groups
+    constant: list[float]  # from neither
+
+
+@dataclass(frozen=True)
+class FactorCard:
+    """A way of speaking for classes, the same in all layers."""
+
+    classes: list[ClassValue]  # that it speaks most for, best first
+    maps: list[Packed]  # of each layer, rows × cols
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What is known about a method's map of the first class."""
+
+    deletion: float  # area under the probability as what it marks is taken away
+    insertion: float  # and given back
+    halfway: float  # how alike the map is with the upper half of the network randomised
+    fails: bool  # whether that is too much to show what was learned
+    stability: float  # how alike it is under a little noise
+    completeness: float | None  # error of its sum, in units of what it should sum up to
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    name: str
+    title: str
+    layer: str | None  # whose positions it is about; none for the picture's own
+    maps: Packed  # classes × rows × cols; the first ones of ExplainPage.classes, or a single map that is of none
+    by_class: bool
+    warning: str | None  # why its map may not be read as what the network learned
+    trust: Trust | None  # none: not checked
+
+
+@dataclass(frozen=True)
+class ExplainPage:
+    id: str
+    name: str
+    photo: str
+    width: int  # of what the network was shown
+    height: int
+    classes: list[ClassScore]
+    places: list[Place]  # the picture, then the layers in the network's order
+    layers: list[ExplainLayer]
+    between: list[Between]
+    flows: list[GroupFlow]  # from each layer to the next
+    factors: list[FactorCard]
+    methods: list[MethodCard]
+    unfit: list[Skipped]  # methods that are not for this network
+    blind: list[float] | None  # deletion and insertion of a random map
 
 
 def to_json(value: object) -> str:

@@ -94,6 +94,7 @@ def write_site(folder: Path) -> None:
         classes=CLASSES,
         layers=cards,
         wall=_wall(folder),
+        explained=[],
     )
     files.write_data(folder, "site", site)
 

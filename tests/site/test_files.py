@@ -53,7 +53,7 @@ def test_no_pictures_make_no_sheet(tmp_path: Path) -> None:
 
 def test_the_viewer_is_copied_whole(tmp_path: Path) -> None:
     files.copy_viewer(tmp_path)
-    assert {each.name for each in tmp_path.iterdir()} == {"index.html", "viewer.js", "viewer.css", "licenses.txt"}
+    assert {each.name for each in tmp_path.iterdir()} == {"index.html", "viewer.js", "explain.js", "viewer.css", "licenses.txt"}
     for each in tmp_path.iterdir():
         assert each.read_bytes() == (files.VIEWER / each.name).read_bytes()
 

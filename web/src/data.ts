@@ -1,6 +1,16 @@
 // The site's data: classic scripts that call `pellucid.put(KEY, VALUE)`, loaded when they are needed and kept.
 
-import { type AtlasLevel, type LayerPage, type Neighbours, type PicturesPage, type Site, VERSION, type Wall } from "./schema";
+import type { Page } from "./parts";
+import {
+  type AtlasLevel,
+  type ExplainPage,
+  type LayerPage,
+  type Neighbours,
+  type PicturesPage,
+  type Site,
+  VERSION,
+  type Wall,
+} from "./schema";
 
 /** Something to tell the reader, not a fault of the viewer. */
 export class Trouble extends Error {
@@ -25,18 +35,17 @@ export function install(): void {
   window.pellucid = { put: (key, value) => void arrived.set(key, value) };
 }
 
-function load<T>(key: string): Promise<T> {
+function load<T>(key: string, file = `data/${encodeURIComponent(key)}.js`): Promise<T> {
   let promise = pending.get(key);
   if (!promise) {
-    promise = script(key);
+    promise = script(key, file);
     promise.catch(() => pending.delete(key)); // the next visit tries again
     pending.set(key, promise);
   }
   return promise as Promise<T>;
 }
 
-function script(key: string): Promise<unknown> {
-  const file = `data/${encodeURIComponent(key)}.js`;
+function script(key: string, file: string): Promise<unknown> {
   const hint = "The site may be incomplete: copy its whole folder again, or run the build once more.";
   return new Promise((resolve, reject) => {
     const element = document.createElement("script");
@@ -68,5 +77,12 @@ export const picturesPage = () => load<PicturesPage>("pictures");
 export const wall = (id: string) => load<Wall>(`wall-${id}`);
 
 export const nearByPixels = () => load<Neighbours>("near-pixels");
+
+export const explainPage = (id: string) => load<ExplainPage>(`explain-${id}`);
+
+export type ExplainView = (site: Site, page: ExplainPage, query: URLSearchParams) => Page;
+
+/** The page of explained pictures, whose code few sites need. */
+export const explainView = () => load<ExplainView>("explain", "explain.js");
 
 export const atlasLevel = (id: string, grid: number) => load<AtlasLevel>(`atlas-${id}-${grid}`);

@@ -2,6 +2,7 @@
 
 import * as data from "./data";
 import { h, replace } from "./dom";
+import { count } from "./format";
 import { atlasView } from "./pages/atlas";
 import { home } from "./pages/home";
 import { layerView } from "./pages/layer";
@@ -51,10 +52,11 @@ async function show(first = false): Promise<void> {
 }
 
 async function pageFor(site: Site, route: Route): Promise<Page | null> {
-  if (route.page === "home") return home(site);
+  if (route.page === "home") return site.layers.length === 0 && site.explained.length === 1 ? toExplained(site) : home(site);
   if (route.page === "unknown")
     throw new data.Trouble("There is no such page in this site.", `The address ends with “${route.hash}”.`);
   if (route.page === "pictures") return picturesView(site, await data.picturesPage(), route.query);
+  if (route.page === "explain") return explained(site, route.id, route.query);
   const layer = layerOf(site, route.layer);
   const page = await data.layerPage(layer.id);
   if (route.page === "layer") return layerView(site, layer, page, route.query);
@@ -63,6 +65,19 @@ async function pageFor(site: Site, route: Route): Promise<Page | null> {
   if (page.atlas === null || page.atlas.levels.length === 0)
     throw new data.Trouble(`${layer.name} has no atlas in this site.`, "Its units are there.");
   return atlasView(site, layer, page.atlas, route.query);
+}
+
+async function explained(site: Site, id: string, query: URLSearchParams): Promise<Page> {
+  if (!site.explained.some((each) => each.id === id))
+    throw new data.Trouble(`This site explains no picture “${id}”.`, `It explains ${count(site.explained.length, "picture")}.`);
+  const [view, page] = await Promise.all([data.explainView(), data.explainPage(id)]);
+  return view(site, page, query);
+}
+
+/** From the front page of a site that is nothing else to its only explained picture. */
+function toExplained(site: Site): null {
+  location.replace(to.explain(site.explained[0]?.id ?? ""));
+  return null;
 }
 
 function unitFor(site: Site, layer: LayerCard, page: LayerPage, channel: number): Page {

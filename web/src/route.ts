@@ -1,8 +1,10 @@
-// Where the reader is, as a hash: #/, #/pictures?layer=…&picture=…, #/layer/ID, #/layer/ID/unit/CHANNEL, #/layer/ID/atlas?x=…
+// Where the reader is, as a hash: #/, #/pictures?layer=…&picture=…, #/explain/ID?class=…, #/layer/ID, #/layer/ID/unit/CHANNEL,
+// #/layer/ID/atlas?x=…
 
 export type Route =
   | { page: "home" }
   | { page: "pictures"; query: URLSearchParams }
+  | { page: "explain"; id: string; query: URLSearchParams }
   | { page: "layer"; layer: string; query: URLSearchParams }
   | { page: "unit"; layer: string; channel: number }
   | { page: "position"; layer: string; position: number } // a unit by its place in the layer's list: leads on to its page
@@ -15,6 +17,8 @@ export function parse(hash: string): Route {
   const [head, layer, kind, channel] = parts ?? ["malformed"];
   if (head === undefined) return { page: "home" };
   if (head === "pictures" && layer === undefined) return { page: "pictures", query: new URLSearchParams(query) };
+  if (head === "explain" && layer !== undefined && kind === undefined)
+    return { page: "explain", id: layer, query: new URLSearchParams(query) };
   if (head === "layer" && layer !== undefined) {
     if (kind === undefined) return { page: "layer", layer, query: new URLSearchParams(query) };
     if (kind === "atlas" && channel === undefined) return { page: "atlas", layer, query: new URLSearchParams(query) };
@@ -39,6 +43,7 @@ export const to = {
   home: () => "#/",
   pictures: (query?: URLSearchParams) => withQuery("#/pictures", query),
   picture: (layer: string, image: number) => to.pictures(new URLSearchParams({ layer, picture: String(image) })),
+  explain: (id: string, query?: URLSearchParams) => withQuery(`#/explain/${encodeURIComponent(id)}`, query),
   layer: (id: string, query?: URLSearchParams) => withQuery(`#/layer/${encodeURIComponent(id)}`, query),
   unit: (id: string, channel: number) => `#/layer/${encodeURIComponent(id)}/unit/${channel}`,
   position: (id: string, position: number) => `#/layer/${encodeURIComponent(id)}/position/${position}`,

@@ -1,6 +1,6 @@
 // Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.
 
-export const VERSION = 3;
+export const VERSION = 4;
 
 export interface Sprites {
   sheets: string[];
@@ -53,15 +53,29 @@ export interface LayerCard {
   icons: number;
 }
 
+export interface ClassScore {
+  index: number;
+  logit: number;
+  probability: number;
+}
+
+export interface ExplainCard {
+  id: string;
+  name: string;
+  photo: string;
+  classes: ClassScore[];
+}
+
 export interface Site {
   schema: number;
   made_by: string;
   title: string;
   model: ModelCard;
-  dataset: DatasetCard;
+  dataset: DatasetCard | null;
   classes: string[];
   layers: LayerCard[];
   wall: Sprites | null;
+  explained: ExplainCard[];
 }
 
 export interface Example {
@@ -197,4 +211,104 @@ export interface Wall {
   side: number;
   tiles: number[];
   neighbours: Neighbours;
+}
+
+export interface Packed {
+  shape: number[];
+  scales: number[];
+  bytes: string;
+}
+
+export interface Place {
+  name: string;
+  rows: number;
+  cols: number;
+  box: number[];
+  gives: Packed;
+}
+
+export interface WayCard {
+  name: string;
+  gives: number[][];
+  gained: number[];
+  error: number[];
+}
+
+export interface GroupCard {
+  gives: number[];
+  shares: number[];
+}
+
+export interface ExplainLayer {
+  place: number;
+  layer: string | null;
+  channels: number[];
+  linked: boolean[];
+  icons: Sprites | null;
+  maps: Packed;
+  cells: Sprites | null;
+  grid: number[];
+  sides: Packed;
+  words: number[][];
+  values: number[][];
+  classes: ClassValue[][];
+  ways: WayCard[];
+  groups: GroupCard[];
+  group_maps: Packed;
+  rest: number[];
+  explained: number;
+}
+
+export interface Between {
+  source: number;
+  target: number;
+  values: Packed;
+}
+
+export interface GroupFlow {
+  given: number[][];
+  amounts: number[];
+  rest: number[];
+  constant: number[];
+}
+
+export interface FactorCard {
+  classes: ClassValue[];
+  maps: Packed[];
+}
+
+export interface Trust {
+  deletion: number;
+  insertion: number;
+  halfway: number;
+  fails: boolean;
+  stability: number;
+  completeness: number | null;
+}
+
+export interface MethodCard {
+  name: string;
+  title: string;
+  layer: string | null;
+  maps: Packed;
+  by_class: boolean;
+  warning: string | null;
+  trust: Trust | null;
+}
+
+export interface ExplainPage {
+  id: string;
+  name: string;
+  photo: string;
+  width: number;
+  height: number;
+  classes: ClassScore[];
+  places: Place[];
+  layers: ExplainLayer[];
+  between: Between[];
+  flows: GroupFlow[];
+  factors: FactorCard[];
+  methods: MethodCard[];
+  unfit: Skipped[];
+  blind: number[] | null;
 }

@@ -11,6 +11,7 @@ from pellucid.cli.data import collect
 from pellucid.cli.embed import embed
 from pellucid.cli.evidence import dissect, filters, maps
 from pellucid.cli.examples import examples, spectrum
+from pellucid.cli.explain import explain
 from pellucid.cli.figures import figures
 from pellucid.cli.groups import groups
 from pellucid.cli.inversion import caricature, invert
@@ -47,6 +48,7 @@ VERBS = (
     style,
     invert,
     caricature,
+    explain,
     prior,
     figures,
     filters,

@@ -21,6 +21,7 @@ from pellucid.cli.output import print_json, progress_bars, say_skipped
 @click.option("--grid", type=click.IntRange(2), multiple=True, help="Cells a side of the atlas, coarse to fine; two by default.")
 @click.option("--positions", type=click.IntRange(1), help="Sampled positions a picture; by default what fills the atlas.")
 @click.option("--masks", type=a_path, help="Folder of indexed PNGs, one of each picture's name, and concepts.csv (number, name).")
+@click.option("--explain", type=a_path, multiple=True, help="Photos that get a page on why the network says what it says of them.")
 @common_options
 def build(
     model: str,
@@ -33,6 +34,7 @@ def build(
     grid: tuple[int, ...],
     positions: int | None,
     masks: Path | None,
+    explain: tuple[Path, ...],
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -49,6 +51,7 @@ def build(
     from pellucid.analysis.concepts import folder_concepts
     from pellucid.build import build_site, make_plan
     from pellucid.data.stream import open_stream
+    from pellucid.site.explanation import open_photo
 
     loaded = load_model(model, **source)
     stream = open_stream(images, size=loaded.size, channels=loaded.channels, labels=labels, classes=loaded.classes)
@@ -56,8 +59,9 @@ def build(
         loaded, stream, layers=layers or None, units=units, steps=steps, grids=grid or None, positions=positions, seed=seed
     )
     concepts = None if masks is None else folder_concepts(images, masks, size=loaded.size, channels=loaded.channels)
+    photos = [open_photo(each, loaded) for each in explain]
     with progress_bars(quiet) as progress:
-        result = build_site(loaded, stream, output, plan, concepts=concepts, progress=progress)
+        result = build_site(loaded, stream, output, plan, concepts=concepts, photos=photos, progress=progress)
     print_json(result.facts()) if as_json else click.echo(str(result.index))
     say_skipped(result.skipped)
 

@@ -24,6 +24,7 @@ def export(
     store: Store,
     findings: Sequence[Findings],
     wall: Wall | None,
+    explained: Sequence[schema.ExplainCard] = (),
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -36,6 +37,7 @@ def export(
         store: where the samples of the atlas came from.
         findings: one a layer, in the order of the home page.
         wall: the pictures by likeness; None where there is one only.
+        explained: pictures whose pages are in the folder already.
         progress: called with (layers done, layers).
 
     Returns:
@@ -47,13 +49,20 @@ def export(
         if progress is not None:
             progress(index + 1, len(findings))
     thumbs = None if wall is None else write_wall(folder, wall)
-    write_data(folder, "site", _site(model, stream, store, cards, thumbs))
+    write_data(folder, "site", site_card(model, dataset=_dataset(stream, store), layers=cards, wall=thumbs, explained=explained))
     copy_viewer(folder)
     return folder / "index.html"
 
 
-def _site(model: Model, stream: Stream, store: Store, cards: list[schema.LayerCard], thumbs: Sprites | None) -> schema.Site:
-    skipped = store.skipped
+def site_card(
+    model: Model,
+    *,
+    dataset: schema.DatasetCard | None = None,
+    layers: Sequence[schema.LayerCard] = (),
+    wall: Sprites | None = None,
+    explained: Sequence[schema.ExplainCard] = (),
+) -> schema.Site:
+    """What every page of a site knows."""
     return schema.Site(
         schema=schema.VERSION,
         made_by=f"pellucid {version('pellucid')}",
@@ -67,14 +76,20 @@ def _site(model: Model, stream: Stream, store: Store, cards: list[schema.LayerCa
             parameters=sum(each.numel() for each in model.network.parameters()),
             fingerprint=model.fingerprint(),
         ),
-        dataset=schema.DatasetCard(
-            source=stream.source,
-            pictures=len(stream) - len(skipped),
-            skipped=[schema.Skipped(name, reason) for name, reason in skipped[:100]],
-            skipped_count=len(skipped),
-            labelled=any(each.label is not None for each in stream.samples),
-        ),
+        dataset=dataset,
         classes=list(model.classes),
-        layers=cards,
-        wall=thumbs,
+        layers=list(layers),
+        wall=wall,
+        explained=list(explained),
+    )
+
+
+def _dataset(stream: Stream, store: Store) -> schema.DatasetCard:
+    skipped = store.skipped
+    return schema.DatasetCard(
+        source=stream.source,
+        pictures=len(stream) - len(skipped),
+        skipped=[schema.Skipped(name, reason) for name, reason in skipped[:100]],
+        skipped_count=len(skipped),
+        labelled=any(each.label is not None for each in stream.samples),
     )

@@ -1,15 +1,17 @@
 // The front page: what was looked at, and every layer as a strip of its units' pictures.
 
 import { h } from "../dom";
-import { count } from "../format";
+import { count, shortName } from "../format";
 import { fieldFigure, fieldText, type Page, pill, shapeText } from "../parts";
 import { to } from "../route";
-import type { LayerCard, Site } from "../schema";
-import { sprite } from "../sprites";
+import type { DatasetCard, LayerCard, Site } from "../schema";
+import { address, sprite } from "../sprites";
 
 const COLUMNS = 8; // pictures in a row of a layer on a wide window
 
 export function home(site: Site): Page {
+  if (site.layers.length === 0)
+    return { title: "", crumbs: [], main: h("main", { class: "home" }, explainedOnly(site), explainedList(site)) };
   const main = h(
     "main",
     { class: "home" },
@@ -27,12 +29,13 @@ export function home(site: Site): Page {
           `${site.model.name} learned from pictures, but nobody told it what to look for. Here is what it found: `,
           `${count(site.layers.length, "layer")} opened up, each unit with the picture that excites it most.`,
         ),
-        h("div", { class: "cards" }, modelCard(site), dataCard(site)),
+        h("div", { class: "cards" }, modelCard(site), site.dataset && dataCard(site.dataset)),
       ),
       mosaic(site),
     ),
     howToRead(site),
     wallLink(site),
+    site.explained.length > 0 && explainedSection(site),
     h(
       "section",
       { class: "layers", "aria-labelledby": "layers" },
@@ -96,8 +99,7 @@ function modelCard(site: Site): HTMLElement {
   );
 }
 
-function dataCard(site: Site): HTMLElement {
-  const { dataset } = site;
+function dataCard(dataset: DatasetCard): HTMLElement {
   return h(
     "section",
     { class: "card", "aria-label": "The pictures" },
@@ -109,12 +111,11 @@ function dataCard(site: Site): HTMLElement {
       ...row("Read", count(dataset.pictures, "picture")),
       ...row("Labels", dataset.labelled ? "yes" : "none"),
     ),
-    dataset.skipped_count > 0 && skipped(site),
+    dataset.skipped_count > 0 && skipped(dataset),
   );
 }
 
-function skipped(site: Site): HTMLElement {
-  const { skipped: list, skipped_count: total } = site.dataset;
+function skipped({ skipped: list, skipped_count: total }: DatasetCard): HTMLElement {
   return h(
     "details",
     { class: "skipped" },
@@ -181,6 +182,44 @@ function wallLink(site: Site): HTMLElement | null {
       ...places.map((place) => sprite(wall, place, "")),
     ),
   );
+}
+
+function explainedOnly(site: Site): HTMLElement {
+  return h(
+    "header",
+    { class: "page-head" },
+    h("div", {}, h("p", { class: "kicker" }, "Why it says so"), h("h1", { tabindex: -1 }, site.title)),
+  );
+}
+
+function explainedSection(site: Site): HTMLElement {
+  const note = "What the network saw in single pictures, layer by layer, and what speaks for the classes that it names.";
+  return h(
+    "section",
+    { class: "layers", "aria-labelledby": "explained" },
+    h("h2", { id: "explained" }, "Explained pictures"),
+    h("p", { class: "note" }, note),
+    explainedList(site),
+  );
+}
+
+function explainedList(site: Site): HTMLElement {
+  const card = ({ id, name, photo, classes }: Site["explained"][number]) => {
+    const best = classes[0];
+    const said = best ? `${shortName(site.classes[best.index] ?? "")}, ${(100 * best.probability).toFixed(0)}\u00a0%` : "";
+    return h(
+      "li",
+      {},
+      h(
+        "a",
+        { href: to.explain(id) },
+        h("img", { src: address(photo), alt: "", loading: "lazy" }),
+        h("b", {}, said),
+        h("span", { class: "facts" }, name),
+      ),
+    );
+  };
+  return h("ul", { class: "explained-list" }, ...site.explained.map(card));
 }
 
 function layerRow(site: Site, layer: LayerCard): HTMLElement {

@@ -316,7 +316,7 @@ class WallPage {
   }
 
   private drawn(): string {
-    const [shown, all] = [this.pictures.length, this.site.dataset.pictures];
+    const [shown, all] = [this.pictures.length, this.site.dataset?.pictures ?? 0];
     return shown < all ? `${count(shown, "picture")}, drawn evenly from ${all.toLocaleString("en")}` : count(shown, "picture");
   }
 
