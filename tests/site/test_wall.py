@@ -174,7 +174,7 @@ def test_a_finger_opens_a_sheet_with_the_nearest(visit: Open) -> None:
     page.touchscreen.tap(*at_cell(page, SIDE, *tile(1, 20)))
     playwright.expect(page.locator(".panel.open")).to_be_visible()
     expect_chosen(page, 20)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.locator(".nearest a").nth(1).tap()
     expect_chosen(page, 22)
     page.get_by_role("button", name="Close").tap()
