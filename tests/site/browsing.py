@@ -88,3 +88,12 @@ def at_cell(page: Any, grid: int, row: int, col: int) -> tuple[float, float]:
     side = min(box["width"], box["height"] - foot) - 24
     left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - foot - side) / 2
     return left + (col + 0.5) / grid * side, top + (row + 0.5) / grid * side
+
+
+def tab_to(page: Any, selector: str) -> None:
+    """Press the Tab key until what the selector matches has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key does not reach {selector}")

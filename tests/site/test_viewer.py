@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .browsing import DESKTOP, MARKS, PHONE, Open, at_cell
+from .browsing import DESKTOP, MARKS, PHONE, Open, at_cell, tab_to
 from .conftest import CLASSES, EVIL_CLASS, EVIL_FILE, EVIL_REASON, SILENT, cells
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -390,26 +390,19 @@ def test_names_over_the_icons_can_be_switched_off(visit: Open) -> None:
 def test_the_keyboard_alone_leads_from_the_front_page_to_a_cell(visit: Open) -> None:
     page = visit()
 
-    def tab_to(selector: str) -> None:
-        for _ in range(80):
-            page.keyboard.press("Tab")
-            if page.evaluate("selector => document.activeElement?.matches(selector)", selector):
-                return
-        raise AssertionError(f"the Tab key does not reach {selector}")
-
-    tab_to("a[href='#/layer/mixed4a']")
+    tab_to(page, "a[href='#/layer/mixed4a']")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     playwright.expect(page.locator("h1")).to_be_focused()
-    tab_to(".units a[href='#/layer/mixed4a/unit/4']")
+    tab_to(page, ".units a[href='#/layer/mixed4a/unit/4']")
     page.keyboard.press("Enter")
     playwright.expect(page.locator("h1")).to_have_text("mixed4a/<b>branch</b>:4")
-    tab_to(".crops button")
+    tab_to(page, ".crops button")
     page.go_back()
     playwright.expect(page.locator(".units a[href='#/layer/mixed4a/unit/4']")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     page.locator("h1").focus()
-    tab_to(".atlas-link")
+    tab_to(page, ".atlas-link")
     page.keyboard.press("Enter")
     expect_atlas(page, 12)
     playwright.expect(page.locator("canvas.map-canvas")).to_be_focused()

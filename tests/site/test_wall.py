@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .browsing import DESKTOP, MARKS, PHONE, Open, at_cell
+from .browsing import DESKTOP, MARKS, PHONE, Open, at_cell, tab_to
 from .conftest import CLASSES, EVIL_CLASS, EVIL_FILE, LAYERS, SIDE, SILENT, WALL, neighbours, pictures, tile
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -86,14 +86,7 @@ def test_another_layer_sorts_the_wall_another_way(visit: Open) -> None:
 def test_the_keyboard_alone_leads_from_the_front_page_along_the_wall(visit: Open) -> None:
     page = visit()
 
-    def tab_to(selector: str) -> None:
-        for _ in range(80):
-            page.keyboard.press("Tab")
-            if page.evaluate("selector => document.activeElement?.matches(selector)", selector):
-                return
-        raise AssertionError(f"the Tab key does not reach {selector}")
-
-    tab_to("a[href='#/pictures']")
+    tab_to(page, "a[href='#/pictures']")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     expect_wall(page, "head")
@@ -109,7 +102,7 @@ def test_the_keyboard_alone_leads_from_the_front_page_along_the_wall(visit: Open
     page.keyboard.press("Enter")
     expect_chosen(page, place)
     playwright.expect(page.locator("#map-live")).to_have_text(f"The nearest to {pictures()[place].name} stand in the details.")
-    tab_to(".nearest a")
+    tab_to(page, ".nearest a")
     page.keyboard.press("Enter")
     expect_chosen(page, neighbours(0).near[place][0])
     playwright.expect(page.locator(".cell-head h2")).to_be_focused()

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.analysis.neighbours import neighbours
+from pellucid.analysis.ranks import ranks
 from pellucid.errors import UsageError
 
 
@@ -157,7 +158,7 @@ def confusion_with_nearness(points: Any, labels: Any, predicted: Any) -> float:
     _, confused, apart = class_pairs(points, labels, predicted)
     if np.ptp(confused) == 0 or np.ptp(apart) == 0:
         return 0.0
-    return float(np.corrcoef(_ranks(confused), _ranks(-apart))[0, 1])
+    return float(np.corrcoef(ranks(confused), ranks(-apart))[0, 1])
 
 
 def confused_nearer(points: Any, labels: Any, predicted: Any) -> float:
@@ -185,7 +186,7 @@ def confused_nearer(points: Any, labels: Any, predicted: Any) -> float:
     met = confused > 0
     if met.all() or not met.any():
         return 0.5
-    return float((_ranks(-apart)[met].mean() - (met.sum() - 1) / 2) / (~met).sum())
+    return float((ranks(-apart)[met].mean() - (met.sum() - 1) / 2) / (~met).sum())
 
 
 def _labelled(points: Any, labels: Any) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
@@ -193,13 +194,3 @@ def _labelled(points: Any, labels: Any) -> tuple[Float[Tensor, "m d"], Int[Tenso
     if len(rows) != len(own):
         raise UsageError(f"labels: {len(own)} for {len(rows)} points")
     return rows[own >= 0], own[own >= 0]
-
-
-def _ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """From the lowest, equal values sharing the mean of theirs.
-
-    >>> _ranks(np.array([5.0, 2.0, 5.0])).tolist()
-    [1.5, 0.0, 1.5]
-    """
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count + 1) / 2)[place]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.options import Verb, a_path, options, report_options
-from pellucid.cli.output import file_name, print_json
+from pellucid.cli.output import file_name, print_json, progress_bars
 from pellucid.cli.runs import Collection, collection_options, open_collection
 from pellucid.cli.sheets import save_rows
 from pellucid.errors import UsageError
@@ -63,7 +63,7 @@ def examples(
         (layer, channels, [("", top_examples(collection.store, layer, count, least=least), None)])
         for layer, channels in _asked(collection.store, units).items()
     ]
-    _report(collection, found, output, "least" if least else "examples", as_json)
+    _report(collection, found, output, "least" if least else "examples", as_json, quiet)
 
 
 @click.command(cls=Verb)
@@ -97,7 +97,7 @@ def spectrum(
         (layer, channels, [(each.name, each.examples, each.share) for each in buckets(collection.store, layer, count, seed=seed)])
         for layer, channels in _asked(collection.store, units).items()
     ]
-    _report(collection, found, output, "spectrum", as_json)
+    _report(collection, found, output, "spectrum", as_json, quiet)
 
 
 Parts = list[tuple[str, "Examples", Any]]  # name, examples of every channel, share of each channel's activations or None
@@ -117,13 +117,18 @@ def _asked(store: Store, units: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
-def _report(collection: Collection, found: Sequence[tuple[str, list[int], Parts]], output: Path, kind: str, as_json: bool) -> None:
+def _report(
+    collection: Collection, found: Sequence[tuple[str, list[int], Parts]], output: Path, kind: str, as_json: bool, quiet: bool
+) -> None:
     said = []
-    for layer, channels, parts in found:
-        path = output / f"{file_name(layer)}-{kind}.png"
-        rows = [_row(collection, layer, channel, parts) for channel in channels]
-        save_rows(path, [(_title(facts), crops) for facts, crops in rows], side=SIDE)
-        said.append({"sheet": str(path), "layer": layer, "units": [facts for facts, _ in rows]})
+    with progress_bars(quiet) as progress:
+        for layer, channels, parts in found:
+            path, rows = output / f"{file_name(layer)}-{kind}.png", []
+            for channel in channels:
+                rows.append(_row(collection, layer, channel, parts))
+                progress(layer, len(rows), len(channels))
+            save_rows(path, [(_title(facts), crops) for facts, crops in rows], side=SIDE)
+            said.append({"sheet": str(path), "layer": layer, "units": [facts for facts, _ in rows]})
     if as_json:
         print_json(said)
         return

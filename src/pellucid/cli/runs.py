@@ -53,8 +53,8 @@ def open_collection(run: Path, model: str | None, images: str | None, source: di
     spec = named_model(store) if model is None else model
     network = load_network(spec, store, "which says what a unit sees", **source)
     stream = open_pictures(store, images, size=network.size, channels=network.channels)
-    columns = (store.samples()[name].to_pylist() for name in ("image", "name", "label"))
-    labels = store.label_names
+    samples, labels = store.samples(), store.label_names
+    columns = (samples[name].to_pylist() for name in ("image", "name", "label"))
     names = {image: (name, None if label is None else labels[label]) for image, name, label in zip(*columns, strict=True)}
     return Collection(store, network, stream, names)
 

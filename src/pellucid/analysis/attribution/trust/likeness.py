@@ -9,6 +9,7 @@ from torch import Tensor
 from pellucid.analysis.attribution.methods import attribute
 from pellucid.analysis.attribution.result import Attribution
 from pellucid.analysis.attribution.targets import Target
+from pellucid.analysis.ranks import ranks
 from pellucid.errors import UsageError
 from pellucid.models.model import Model
 
@@ -19,21 +20,10 @@ def rank_correlation(first: Float[Tensor, "n h w"], second: Float[Tensor, "n h w
     >>> rank_correlation(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[0.0, 10.0, 1000.0]]]))
     tensor([1.])
     """
-    ranks = [torch.stack([_ranks(each.flatten()) for each in maps]) for maps in (first, second)]
-    centred = [each - each.mean(1, keepdim=True) for each in ranks]
+    ordered = [torch.stack([torch.from_numpy(ranks(each.flatten().cpu().numpy())) for each in maps]) for maps in (first, second)]
+    centred = [each - each.mean(1, keepdim=True) for each in ordered]
     lengths = centred[0].norm(dim=1) * centred[1].norm(dim=1)
     return ((centred[0] * centred[1]).sum(1) / lengths.where(lengths > 0, 1.0)).float()
-
-
-def _ranks(values: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
-    """Places in ascending order; equal values share the mean of theirs.
-
-    >>> _ranks(torch.tensor([5.0, 2.0, 5.0])).tolist()
-    [1.5, 0.0, 1.5]
-    """
-    _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
-    middle = counts.cumsum(0) - (counts + 1) / 2
-    return middle.double()[inverse]
 
 
 def completeness(attribution: Attribution) -> Float[Tensor, " n"]:
