@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pellucid.data.store import Store
 from pellucid.errors import UsageError
+from pellucid.kernels import extremes
 from pellucid.models.model import Layer
 
 NAMES = {False: "examples", True: "least"}  # of what is kept, by whether it is the least
@@ -72,25 +73,16 @@ class TopExamples:
         return {"k": torch.tensor(self.k), **found}
 
     def _merge(self, best: list[Tensor], ids: Int[Tensor, " n"], map: Float[Tensor, "n c h w"]) -> list[Tensor]:
-        known, channels = best[0].shape
-        extremes = map.amin((2, 3)) if self.least else map.amax((2, 3))
-        values = torch.cat([best[0], extremes.float()])
-        images = torch.cat([best[1], ids[:, None].expand(-1, channels)])
-        order = _order(values, images, self.least)[: self.k]  # k c
-        values, images = values.gather(0, order), images.gather(0, order)
-        rows, cols = (torch.cat([each, each.new_zeros(len(ids), channels)]).gather(0, order) for each in best[2:])
-        # where an extreme lies is looked for only in the few maps that came in: much cheaper than in all
-        place, channel = (order >= known).nonzero(as_tuple=True)
-        came = map[order[place, channel] - known, channel].flatten(1)
-        found = came.argmin(1) if self.least else came.argmax(1)
-        rows[place, channel], cols[place, channel] = found // map.shape[3], found % map.shape[3]
-        return [values, images, rows, cols]
+        values, places = extremes(map, least=self.least)
+        came = values, ids[:, None].expand_as(places), places // map.shape[3], places % map.shape[3]
+        both = [torch.cat(pair) for pair in zip(best, came, strict=True)]
+        order = _order(both[0], self.least)[: self.k]
+        return [each.gather(0, order) for each in both]
 
 
-def _order(values: Float[Tensor, "n c"], images: Int[Tensor, "n c"], least: bool) -> Int[Tensor, "n c"]:
-    """By value from the highest, or the lowest, then by picture from the lowest id."""
-    first = images.sort(dim=0, stable=True).indices
-    return first.gather(0, values.gather(0, first).sort(dim=0, descending=not least, stable=True).indices)
+def _order(values: Float[Tensor, "n c"], least: bool) -> Int[Tensor, "n c"]:
+    """From the highest, or the lowest; equal values stay in the order in which their pictures came, which is that of their ids."""
+    return values.sort(dim=0, descending=not least, stable=True).indices
 
 
 def top_examples(store: Store, layer: str, k: int, *, least: bool = False) -> Examples:
@@ -112,7 +104,7 @@ def top_examples(store: Store, layer: str, k: int, *, least: bool = False) -> Ex
     if not 1 <= k <= kept:
         raise UsageError(f"k={k}: the store {str(store.folder)!r} kept 1 to {kept} examples for each channel")
     values, images, rows, cols = (torch.from_numpy(np.concatenate([part[f"{layer}/{key}"] for part in parts])) for key in FIELDS)
-    order = _order(values, images, least)[:k]
+    order = _order(values, least)[:k]
     return Examples(*(each.gather(0, order).T.numpy() for each in (values, images, rows, cols)))
 
 

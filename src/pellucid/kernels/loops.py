@@ -197,3 +197,21 @@ def count(planes: Array, dropped: int, lowest: int, half: int, counts: Array, fi
             for k in range(len(bits)):
                 size = min(max(int((bits[k] & np.uint32(0x7FFFFFFF)) >> np.uint32(dropped)) - lowest, 0), half)
                 own[half - size if bits[k] >> np.uint32(31) else half + size] += 1
+
+
+@compiled
+def extremes(maps: Array, sign: Any, values: Array, places: Array, first: int, last: int) -> None:
+    """Of pictures (n p c), the largest of each channel times sign, and the first position where it is."""
+    for picture in range(first, last):
+        largest, place = values[picture], places[picture]
+        for c in range(len(largest)):
+            largest[c], place[c] = sign * maps[picture, 0, c], 0
+        for p in range(1, maps.shape[1]):
+            here = maps[picture, p]
+            for c in range(len(largest)):
+                value = sign * here[c]
+                larger = value > largest[c]
+                largest[c] = value if larger else largest[c]
+                place[c] = p if larger else place[c]
+        for c in range(len(largest)):
+            largest[c] *= sign
