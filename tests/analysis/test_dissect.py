@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +16,12 @@ from torch import Tensor, nn
 
 from pellucid.analysis.concepts import Concepts, terrarium_concepts
 from pellucid.analysis.dissect import dissect, dissection
-from pellucid.data.stream import Sample, Stream
+from pellucid.analysis.sparse import train_features
+from pellucid.data.collect import collect
+from pellucid.data.stream import Sample, Stream, open_stream
 from pellucid.errors import NotFoundError, PellucidError, UsageError
 from pellucid.models import Model, capture, load
+from pellucid.models.extended import extend
 
 
 def labelled(images: np.ndarray, masks: np.ndarray, names: tuple[str, ...], broken: tuple[int, ...] = ()) -> Concepts:
@@ -140,6 +145,22 @@ def test_a_deep_layer_has_learned_many_parts() -> None:
     assert found.intervals["untrained"][0] > 0.05
     assert found.channels.shares.numpy() == pytest.approx(0.005, abs=1e-4)
     assert {"balloon", "fish", "air tank", "boat"} <= set(found.channels.unique)
+
+
+@pytest.mark.slow
+def test_a_sparse_basis_has_far_more_detectors_than_its_rotation_or_untrained_weights(tmp_path: Path) -> None:
+    """What a deep layer's channels share among them with any other directions, lies along the features of a sparse autoencoder."""
+    model = network()
+    store = collect(model, open_stream("terrarium:540", size=model.size), ["mixed4a"], tmp_path, positions=32, attributions=False)
+    features, _ = train_features(store, "mixed4a", 320, steps=600)
+    found = dissection(extend(model, features), "mixed4a.sparse", terrarium_concepts(180, size=model.size), rotations=1)
+    turned = found.rotated[0]
+    assert len(found.channels.unique) >= 40
+    assert len(found.channels.unique) > 1.3 * len(turned.unique)
+    assert len(found.channels.unique) > 3 * len(found.untrained.unique)
+    better, rotated = (replace(each, limit=0.1).unique for each in (found.channels, turned))
+    assert len(better) > 2 * len(rotated)
+    assert min(low for low, _ in found.intervals.values()) > 0.01
 
 
 def test_the_network_is_left_as_it_was_and_pictures_that_cannot_be_read_are_left_out() -> None:
