@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +18,7 @@ import torch
 
 import pellucid
 from benchmarks.clock import in_turns, quotient
-from benchmarks.jobs import SQUEEZENET, TERRARIUM
+from benchmarks.jobs import PHOTOS, SQUEEZENET, TERRARIUM, Network
 from benchmarks.memory import alone, peak, reset_peak
 from benchmarks.table import Section, report, said
 from pellucid.analysis.attribution import cam, grad_cam, integrated_gradients, saliency
@@ -28,6 +33,11 @@ NOTES = (
     "pass for each class it would be as many of them as there are classes.",
     "MB: by how much the process grows at most beyond what one backward pass took.",
 )
+PAGE_COLUMNS = ("page", "s", "processor s")
+PAGE_NOTES = (
+    "`pellucid explain` of one photograph from beginning to end, start of the program included, with a thread for each core. No "
+    "picture of a unit is there before: each is made.",
+)
 
 
 @click.command()
@@ -36,7 +46,10 @@ def main(write: Path | None) -> None:
     """Each method's time as a ratio to a forward or a backward pass."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before a worker loads torch
     networks = [(network.title, network.spec, layers) for network, layers in LAYERS.items() if network.available]
-    report([Section(COLUMNS, list(said(line for each in networks for line in alone(measured, *each))), NOTES)], write)
+    sections = [Section(COLUMNS, list(said(line for each in networks for line in alone(measured, *each))), NOTES)]
+    if PHOTOS.exists() and SQUEEZENET.available:
+        sections.append(Section(PAGE_COLUMNS, list(said([explained(SQUEEZENET)])), PAGE_NOTES))
+    report(sections, write)
 
 
 LAYERS = {SQUEEZENET: ("features.3", "features.7", "features.12"), TERRARIUM: ("mixed3a", "mixed4b")}
@@ -72,6 +85,19 @@ def paths(title: str, model: Model, images: torch.Tensor, backwards: list[float]
     grown = (peak() - before) / 1e6
     ratio = statistics.median(times) / statistics.median(backwards)
     return ["integrated gradients", title, "backward", f"{ratio:.1f}", _each(times), f"{grown:.0f}"]
+
+
+def explained(network: Network) -> list[str]:
+    """The page of a photograph, by the command line."""
+    photo = sorted(PHOTOS.iterdir())[0]
+    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pellucid.cli", "explain", network.spec, str(photo), "-o", folder, "--quiet"]
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | threads)
+        spent, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [f"{network.title}, 224 px", f"{spent:.0f}", f"{processor:.0f}"]
 
 
 def _each(times: list[float]) -> str:

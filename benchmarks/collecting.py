@@ -17,7 +17,7 @@ from torch import nn
 
 import pellucid
 from benchmarks.clock import in_turns, quotient
-from benchmarks.jobs import REAL, SQUEEZENET
+from benchmarks.jobs import PHOTOS, SQUEEZENET
 from benchmarks.memory import alone, peak, reset_peak
 from benchmarks.networks import cut
 from benchmarks.table import Section, report, said
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pellucid.data.collect import Observer
     from pellucid.models import Model
 
-PHOTOS = REAL.parent / "photos"
 LAYERS = ("features.3", "features.7", "features.12")
 EXAMPLES, BATCH = 9, 16
 ROUNDS, FEW = 5, 400  # pictures a round

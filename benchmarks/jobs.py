@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 REAL = Path(os.environ.get("PELLUCID_REAL", "../shared/real")) / "models"  # real networks, where a developer has them
+PHOTOS = REAL.parent / "photos"
 
 
 @dataclass(frozen=True)

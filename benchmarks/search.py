@@ -34,10 +34,10 @@ COLUMNS = (
 
 
 NOTES = (
-    f"Rows of {WIDTH} numbers in half precision, compared by cosine, with one thread. Clustered: around 1,000 centres, most of the "
-    "spread in 32 directions; random: without any structure.",
-    f"One query: the median of 20; recall@{K}: the share of the {K} nearest rows that is found. Open + first query: of an index "
-    "that was saved just before. MB: what the process holds beyond the rows.",
+    f"Rows of {WIDTH} numbers in half precision, compared by cosine; processor time of one thread. Clustered: around 1,000 "
+    "centres, most of the spread in 32 directions; random: without any structure.",
+    f"One query: the median of 20; recall@{K}: the share of the {K} nearest rows that is found. Open + first query: by the "
+    "clock on the wall, of an index that was saved just before. MB: what the process holds beyond the rows.",
 )
 
 
@@ -101,7 +101,9 @@ def opened(folder: str, build: float) -> list[str]:
     import pellucid.analysis.index  # noqa: F401  as whoever has searched before
 
     (query, _), before = next(blocks("clustered", 1)), own_memory()
-    spent, index = timed(lambda: first_query(Path(folder) / "index", query))
+    start = time.perf_counter()
+    index = first_query(Path(folder) / "index", query)
+    spent = time.perf_counter() - start  # of the clock on the wall: the disk counts
     single = sorted(timed(lambda: index.query(query, K))[0] for _ in range(5))[2]
     kind = "exact" if index.exact else "approximate"
     measured = [f"{build:.2f}", f"{1000 * single:.1f}", "", f"{index.recall:.3f}", f"{spent:.2f}", f"{own_memory() - before:.0f}"]
@@ -117,9 +119,10 @@ def first_query(folder: Path, query: np.ndarray) -> Any:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+    """Processor seconds, and what was found."""
+    start = time.process_time()
     found = work()
-    return time.perf_counter() - start, found
+    return time.process_time() - start, found
 
 
 def own_memory() -> float:
