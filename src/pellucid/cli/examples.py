@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 
 from pellucid.cli.options import Verb, a_path, options, report_options
 from pellucid.cli.output import file_name, print_json, progress_bars
-from pellucid.cli.runs import Collection, collection_options, open_collection
+from pellucid.cli.runs import Collection, collection_options, open_collection, unit_named
 from pellucid.cli.sheets import save_rows
 from pellucid.errors import UsageError
 
@@ -107,10 +106,10 @@ def _asked(store: Store, units: Sequence[str]) -> dict[str, list[int]]:
     """The channels of each layer, in the order in which they were asked for."""
     found: dict[str, list[int]] = {}
     for text in units:
-        unit = re.fullmatch("(.+):([0-9]+)", text)
-        layer = store.layer(text if unit is None else unit[1])
+        unit = unit_named(text)
+        layer = store.layer(text if unit is None else unit[0])
         step = max(1, math.ceil(layer.channels / EVEN))
-        channels = range(0, layer.channels, step) if unit is None else [int(unit[2])]
+        channels = range(0, layer.channels, step) if unit is None else [unit[1]]
         if channels[-1] >= layer.channels:
             raise UsageError(f"{text}: {layer.name} has the channels 0 to {layer.channels - 1}")
         found.setdefault(layer.name, []).extend(each for each in channels if each not in found.get(layer.name, []))

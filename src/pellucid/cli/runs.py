@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,16 @@ class Collection:
     def named(self, image: int) -> dict[str, str | None]:
         name, label = self.names[image]
         return {"name": name, "label": label}
+
+
+def unit_named(text: str) -> tuple[str, int] | None:
+    """A layer's name and a channel, where the text is written like a unit.
+
+    >>> unit_named("features.7:12"), unit_named("features.7")
+    (('features.7', 12), None)
+    """
+    unit = re.fullmatch("(.+):([0-9]+)", text)
+    return None if unit is None else (unit[1], int(unit[2]))
 
 
 def open_collection(run: Path, model: str | None, images: str | None, source: dict[str, Any]) -> Collection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.options import Verb, a_path, common_options, load_photo
-from pellucid.cli.output import file_name, print_json
-from pellucid.cli.runs import collection_options, load_network, named_model, open_pictures, open_store, picture
+from pellucid.cli.output import file_name, print_json, progress_bars
+from pellucid.cli.runs import collection_options, load_network, named_model, open_pictures, open_store, picture, unit_named
 from pellucid.errors import PellucidError, UsageError
 from pellucid.files import writing
 
@@ -71,14 +70,16 @@ def search(
     if any(each.channel is None for each in asked) or (output is not None and spec is not None):
         loaded = load_network(spec, store, "which a picture has to go through", **source)
     rows = []
-    for each in asked:
-        opened = open_search(store, each.layer, whole=each.whole, metric=metric, approximate=approximate, seed=seed)
-        hits = opened.hits(each.vector(store, loaded), count)
-        sheet = None
-        if output is not None:
-            sheet = output / f"{file_name(Path(each.text).stem if each.channel is None else each.text)}-hits.png"
-            _save_sheet(sheet, each, hits, store, loaded, images)
-        rows.append(_facts(each, opened, hits, sheet))
+    with progress_bars(quiet) as progress:
+        for each in asked:
+            opened = open_search(store, each.layer, whole=each.whole, metric=metric, approximate=approximate, seed=seed)
+            hits = opened.hits(each.vector(store, loaded), count)
+            sheet = None
+            if output is not None:
+                sheet = output / f"{file_name(Path(each.text).stem if each.channel is None else each.text)}-hits.png"
+                _save_sheet(sheet, each, hits, store, loaded, images)
+            rows.append(_facts(each, opened, hits, sheet))
+            progress("queries", len(rows), len(asked))
     if as_json:
         print_json(rows)
     else:
@@ -130,12 +131,12 @@ class Query:
 
 
 def _parsed(text: str, store: Store, layer: str | None, box: Box | None) -> Query:
-    unit = re.fullmatch("(.+):([0-9]+)", text)
+    unit = unit_named(text)
     if unit is None or Path(text).exists():
         return Query(text, store.layer(list(store.layers)[-1] if layer is None else layer).name, None, box)
     if box is not None:
         raise UsageError(f"--box: {text} is a unit; a box is a part of a picture, leave it out")
-    return Query(text, store.layer(unit[1]).name, int(unit[2]), None)
+    return Query(text, store.layer(unit[0]).name, unit[1], None)
 
 
 def _size(path: Path) -> tuple[int, int]:
