@@ -145,6 +145,11 @@ def first_half(x: Tensor) -> Tensor:
     return x
 
 
+def written_over(x: Tensor) -> Tensor:
+    x[x < 0] = 0
+    return x
+
+
 FOREIGN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "GELU": (F.gelu, "GELU"),
     "SiLU": (nn.SiLU(), "SiLU"),
@@ -155,6 +160,16 @@ FOREIGN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "hard swish": (F.hardswish, "hard swish"),
     "tanh": (torch.tanh, "tanh"),
     "hardtanh": (F.hardtanh, "hardtanh that does not begin at 0"),
+    "where": (lambda x: torch.where(x > 0, x, 0), "torch.where"),
+    "a mask": (lambda x: x * (x > 0), "products with masks"),
+    "a leaky mask": (lambda x: x * torch.where(x.detach() > 0, 1.0, 0.1), "products with masks"),
+    "a step": (lambda x: x * torch.heaviside(x.detach(), torch.zeros(())), "products with masks"),
+    "masked_fill": (lambda x: x.masked_fill(x < 0, 0), "masked_fill"),
+    "half with its absolute": (lambda x: (x + x.abs()) / 2, "absolute values"),
+    "half by its sign": (lambda x: x * (1 + x.sign()) / 2, "signs"),
+    "written over": (written_over, "writing into a part"),
+    "put": (lambda x: x.index_put((x < 0,), torch.zeros(())), "writing into a part"),
+    "a clamp from 1": (lambda x: x.clamp(min=1), "a clamp that does not begin at 0"),
     "of a part": (first_half, "writing in place into a part"),
     "its own": (Own.apply, "a gradient of its own \\(Own\\)"),
 }

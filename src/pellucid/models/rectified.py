@@ -37,7 +37,8 @@ def rectified(score: Tensor, rule: Rule) -> Iterator[None]:
     """While inside, gradients of this score pass its ReLUs by another rule than autograd's.
 
     The ReLUs are found in what autograd recorded, and so however they were written: `torch.relu`, `F.relu`, methods, in-place
-    forms, modules, `F.relu6`, `F.hardtanh` from 0, `clamp(min=0)`. Everything else keeps its own gradient: max pools send what
+    forms, modules, `F.relu6`, `F.hardtanh` from 0, `clamp(min=0)`. What may be a ReLU in disguise, such as `torch.where` or a
+    product with a mask, is refused. Everything else keeps its own gradient: max pools send what
     they get back to where their maximum was, as the switches of a deconvnet do.
 
     Args:
@@ -93,6 +94,16 @@ ACTIVATIONS = {
     "LogSigmoid": "log-sigmoid",
     "Glu": "gated linear units",
     "Maximum": "torch.maximum",
+    "Minimum": "torch.minimum",
+    "Where": "torch.where",
+    "MaskedFill": "masked_fill",
+    "MaskedScatter": "masked_scatter",
+    "IndexPut": "writing into a part of a tensor",
+    "Abs": "absolute values",
+    "Sign": "signs",
+    "Threshold": "a threshold other than 0",
+    "Clamp": "a clamp that does not begin at 0",
+    "ClampMin": "a clamp that does not begin at 0",
     "torch::autograd::CopySlices": "writing in place into a part of a tensor",
     "CompiledFunction": "compiled parts",
 }
@@ -102,11 +113,17 @@ OURS = "pellucid."  # whose own operations neither rectify nor hide anything tha
 def _foreign(node: Any) -> str | None:
     """What there is to say against an operation; None where the rule holds."""
     name = _kind(node)
+    if _is_relu(node):
+        return None
+    if name == "Mul" and _masks(node):
+        return "products with masks"
     if name in ("Sigmoid", "Hardsigmoid"):  # as a gate of one number a channel it weighs; at every position it is an activation
         shape = node._saved_result.shape if name == "Sigmoid" else node._saved_self.shape
         return "sigmoids at every position" if len(shape) == 4 and shape[2:].numel() > 1 else None
-    if name == "Hardtanh" and node._saved_min_val != 0:
+    if name == "Hardtanh":
         return "hardtanh that does not begin at 0"
+    if name == "Clamp" and node._saved_min is None:  # from above only, as the second half of a ReLU6
+        return None
     if isinstance(node, torch.autograd.function.BackwardCFunction) and not _maker(node).startswith(OURS):
         return f"an operation with a gradient of its own ({name})"
     return ACTIVATIONS.get(name) or ("compiled parts" if "DifferentiableGraph" in name else None)
@@ -119,8 +136,18 @@ def _maker(node: Any) -> str:
 def _is_relu(node: Any) -> bool:
     name = _kind(node)
     if name in ("Clamp", "ClampMin"):
-        return getattr(node, "_saved_min", None) == 0
-    return name in ("Relu", "Hardtanh") or (name == "Threshold" and node._saved_threshold == 0)
+        return node._saved_min is not None and bool(torch.as_tensor(node._saved_min == 0).all())
+    if name == "Hardtanh":
+        return node._saved_min_val == 0
+    return name == "Relu" or (name == "Threshold" and node._saved_threshold == 0)
+
+
+def _masks(node: Any) -> bool:
+    """Whether a product's other factor has no gradient and one of two values for each of what it multiplies, as (x > 0) has."""
+    factors = [each for each in (node._saved_self, node._saved_other) if each is not None]
+    if len(factors) != 1 or list(factors[0].shape) != list(node._input_metadata[0].shape):
+        return False
+    return bool(((factors[0] == factors[0].amin()) | (factors[0] == factors[0].amax())).all()) and factors[0].numel() > 1
 
 
 def _kind(node: Any) -> str:
