@@ -28,8 +28,9 @@ def taped(layers: list[str]) -> Tape:
         torch.manual_seed(0)
         first, second = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 6, 3, stride=2)
         head = [nn.Conv2d(6, 4, 2), nn.Tanh(), nn.Flatten(), nn.Linear(64, 3)]
+        image = torch.rand(3, 13, 13, dtype=torch.float64)
     network = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), *head)
-    return record(load(network.double(), size=13), torch.rand(3, 13, 13, dtype=torch.float64), layers)
+    return record(load(network.double(), size=13), image, layers)
 
 
 def gradient_of(tape: Tape, index: int, layer: str) -> Tensor:

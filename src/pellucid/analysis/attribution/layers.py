@@ -13,7 +13,7 @@ from pellucid.analysis.attribution.parts import gradients, size_of
 from pellucid.analysis.attribution.result import Attribution
 from pellucid.analysis.attribution.targets import Target, Targets, targets_of
 from pellucid.errors import PellucidError, UsageError
-from pellucid.models.model import Model
+from pellucid.models.model import OUTPUT, Model
 from pellucid.models.pooling import relaxed_pooling
 from pellucid.models.spanning import spanning_layers
 
@@ -34,8 +34,8 @@ def activation_gradient(
         model: from `load`.
         images: in [0, 1].
         target: whose score, as in `saliency`.
-        layer: one that the target is computed from; None for the last one with a map of more than a few positions, of which, where
-            they are tokens, the target reads more than the class token.
+        layer: one that the target is computed from; None for the last before it with a map of more than a few positions, of
+            which, where they are tokens, the target reads more than the class token.
         relaxed: whether max pools share their gradient among all values, which shows less of a chessboard, see `relaxed_pooling`.
 
     Raises:
@@ -62,8 +62,8 @@ def grad_cam(model: Model, images: Float[Tensor, "n c h w"], target: Target, *, 
         model: from `load`.
         images: in [0, 1].
         target: whose score, as in `saliency`.
-        layer: one that the target is computed from; None for the last one with a map of more than a few positions, of which, where
-            they are tokens, the target reads more than the class token.
+        layer: one that the target is computed from; None for the last before it with a map of more than a few positions, of
+            which, where they are tokens, the target reads more than the class token.
 
     Raises:
         as `activation_gradient`.
@@ -146,8 +146,8 @@ def _plus(maps: Maps, slopes: Maps) -> Float[Tensor, "n c 1 1"]:
 
 
 def _last_that_counts(model: Model, images: Tensor, targets: Targets) -> str:
-    """The last map of more than a few positions; among tokens the last of which the target reads more than the class token."""
-    last = spanning_layers(model, 1)[0]
+    """The last map of more than a few positions before the target; of tokens the last that it reads beyond the class token."""
+    last = _last_before(model, targets.layers)
     if not model.place(last).form.extra:
         return last
     names = [name for name in model.layers if model.place(name).form.extra]
@@ -157,3 +157,12 @@ def _last_that_counts(model: Model, images: Tensor, targets: Targets) -> str:
             if gradients(model, images[:1], one, layers=[name], pixels=False).gradients[name].any():
                 return name
     return last
+
+
+def _last_before(model: Model, read: list[str]) -> str:
+    """The last spanning layer before those that are read; where there is none, the first of those themselves."""
+    names = spanning_layers(model)
+    if OUTPUT in read or not read:
+        return names[-1]
+    first = min(read, key=model.depth)
+    return next((name for name in reversed(names) if model.depth(name) < model.depth(first)), first)
