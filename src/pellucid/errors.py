@@ -25,6 +25,10 @@ class NotFoundError(UsageError):
         super().__init__(f"{what} {name!r} is not there{did_you_mean(name, known)}{hint and f'; {hint}'}")
 
 
+class NoPicturesError(PellucidError):
+    """None of the pictures of a collection could be read."""
+
+
 class MissingExtraError(PellucidError):
     """An optional package is needed and not installed."""
 

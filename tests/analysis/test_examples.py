@@ -34,8 +34,8 @@ class Parts:
         return self.found if observer == self.observer else []
 
 
-def watch(maps: torch.Tensor, k: int, part: int, batch: int, *, least: bool = False) -> Parts:
-    observer, found = TopExamples(k, least), []
+def watch(maps: torch.Tensor, k: int, part: int, batch: int, *, least: bool = False, several: bool = False) -> Parts:
+    observer, found = TopExamples(k, least, several), []
     for start in range(0, len(maps), part):
         observer.start({"a": maps.shape[1]})
         for first in range(start, min(start + part, len(maps)), batch):
@@ -70,6 +70,31 @@ def test_k_from_the_end_equal_brute_force(count: int, k: int, part: int, batch: 
         wanted = brute_force(maps, channel, k, least=least)
         got = list(zip(*(each[channel].tolist() for each in (found.values, found.images, found.rows, found.cols)), strict=True))
         assert got == wanted
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 12), st.integers(1, 9), st.integers(1, 7), st.integers(1, 4), st.integers(0, 99), st.booleans(), st.booleans()
+)
+def test_a_picture_may_come_several_times(count: int, k: int, part: int, batch: int, seed: int, ties: bool, least: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randn(count, 3, 2, 3, generator=generator)
+    maps = maps.round() if ties else maps
+    found = top_examples(
+        watch(maps, k, part, batch, least=least, several=True),  # pyright: ignore[reportArgumentType]
+        "a",
+        k,
+        least=least,
+    )
+    for channel in range(3):
+        entries = [
+            (value, image, row, col)
+            for image, map in enumerate(maps[:, channel].tolist())
+            for row, values in enumerate(map)
+            for col, value in enumerate(values)
+        ]
+        got = list(zip(*(each[channel].tolist() for each in (found.values, found.images, found.rows, found.cols)), strict=True))
+        assert got == sorted(entries, key=lambda entry: ((1 if least else -1) * entry[0], *entry[1:]))[:k]
 
 
 def test_a_part_without_pictures_merges_too() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -186,16 +187,16 @@ def test_other_settings_are_an_error_that_names_them(whole: tuple[Stream, Path],
         run(stream, folder, seed=4)
     with pytest.raises(
         UsageError,
-        match=r"positions is 2 there and 1 now; observers is .*TopExamples\(k=3, least=False\).* there and "
-        r".*TopExamples\(k=4, least=False\).* now",
+        match=r"positions is 2 there and 1 now; observers is .*TopExamples\(k=3, least=False, several=False\).* there and "
+        r".*TopExamples\(k=4, least=False, several=False\).* now",
     ):
         run(stream, folder, positions=1, observers=[TopExamples(4)])
-    with pytest.raises(UsageError, match=r"stream is .*; use"):
+    with pytest.raises(UsageError, match=r"the pictures are others; use"):
         run(photos(tmp_path / "more", 11, ()), folder)
     model = network()
     with torch.no_grad():
         model.network[0].bias[0] += 1
-    with pytest.raises(UsageError, match="model is"):
+    with pytest.raises(UsageError, match="the network is another one"):
         collect(model, stream, ["1", "3"], folder, positions=2, seed=3, part=4, batch=3, observers=[TopExamples(3)])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").touch()
@@ -231,6 +232,49 @@ def test_a_part_in_which_all_is_broken_and_a_folder_in_which_all_is(tmp_path: Pa
     assert len(store) == 6 and np.asarray(store.vectors("1")).shape == (6, 5) and store.attributions("1").shape == (6, 4)
     with pytest.raises(PellucidError, match=r"none of the 3 pictures could be read; the first, '00\.png': not a picture"):
         run(photos(tmp_path / "broken", 3, (0, 1, 2)), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_pictures_that_are_there_twice_are_found_across_parts(tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    for copy, first in (("03b.png", "03.png"), ("09b.png", "00.png"), ("11.png", "00.png")):
+        shutil.copyfile(tmp_path / "photos" / first, tmp_path / "photos" / copy)
+    store = run(open_stream(tmp_path / "photos", size=SIZE), tmp_path / "store")
+    assert store.copies == [("03b.png", "03.png"), ("09b.png", "00.png"), ("11.png", "00.png")]
+
+
+def test_pictures_without_a_label_are_found_where_others_have_one(tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    assert run(open_stream(tmp_path / "photos", size=SIZE), tmp_path / "none").unlabelled == []
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"{index:02d}.png,x\n" for index in range(9)))
+    store = run(open_stream(tmp_path / "photos", size=SIZE, labels=table), tmp_path / "store")
+    assert store.unlabelled == ["09.png", "10.png"]
+
+
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [
+        ("layers/01/00001.safetensors", lambda store: store.vectors("3")),
+        ("samples/00001.parquet", lambda store: store.samples()),
+        ("observers/examples/00001.safetensors", lambda store: store.extras("examples")),
+        ("notes/00001.json", lambda store: store.skipped),
+    ],
+)
+@pytest.mark.parametrize("left", [None, 0, 7, 100])
+def test_a_damaged_file_is_one_line(
+    whole: tuple[Stream, Path], tmp_path: Path, file: str, read: Callable[[Store], object], left: int | None
+) -> None:
+    """A file that is not there, is empty, or was cut off."""
+    shutil.copytree(whole[1], tmp_path / "store")
+    path = tmp_path / "store" / file
+    content = path.read_bytes()
+    path.unlink() if left is None else path.write_bytes(content[:left])
+    if left == 100 and "notes" in file:
+        path.write_bytes(b"[")
+    with pytest.raises(PellucidError, match=r"store '.*store' is (damaged \(.*\): delete it|not finished)") as error:
+        read(Store.open(tmp_path / "store"))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
@@ -268,8 +312,8 @@ def test_a_full_disk_is_one_line_and_nothing_looks_whole(
     assert [path for path in files(tmp_path / "store") if path.endswith((".part", ".parquet"))] == []
 
 
-@pytest.mark.parametrize("wrong", [{"positions": 0}, {"part": 0}, {"batch": -1}])
-def test_numbers_below_one_are_wrong_use(tmp_path: Path, wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"positions": 0}, {"positions": 661}, {"part": 0}, {"batch": -1}])
+def test_numbers_out_of_range_are_wrong_use(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(wrong))}="):
         run(photos(tmp_path / "photos"), tmp_path / "store", **wrong)
 

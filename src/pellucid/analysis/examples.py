@@ -39,8 +39,9 @@ class TopExamples:
     Of equal values the picture of lower id wins, and within a picture the first position in reading order.
 
     Args:
-        k: pictures for each channel, at least 1.
+        k: examples for each channel, at least 1.
         least: whether to keep those that excite it least instead, each by the minimum of its map.
+        several: whether a picture may come several times, each of its positions counting for itself.
 
     Raises:
         UsageError: k is less than 1.
@@ -48,6 +49,7 @@ class TopExamples:
 
     k: int = 16
     least: bool = False
+    several: bool = False
     _best: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +67,9 @@ class TopExamples:
         }
 
     def see(self, ids: Int[Tensor, " n"], maps: Mapping[str, Float[Tensor, "n c h w"]]) -> None:
+        merge = self._merge_positions if self.several else self._merge
         for name, map in maps.items():
-            self._best[name] = self._merge([each.to(map.device) for each in self._best[name]], ids, map)
+            self._best[name] = merge([each.to(map.device) for each in self._best[name]], ids, map)
 
     def part(self) -> dict[str, Tensor]:
         found = {f"{name}/{key}": value for name, best in self._best.items() for key, value in zip(FIELDS, best, strict=True)}
@@ -78,6 +81,24 @@ class TopExamples:
         both = [torch.cat(pair) for pair in zip(best, came, strict=True)]
         order = _order(both[0], self.least)[: self.k]
         return [each.gather(0, order) for each in both]
+
+    def _merge_positions(self, best: list[Tensor], ids: Int[Tensor, " n"], map: Float[Tensor, "n c h w"]) -> list[Tensor]:
+        """Picture by picture; only of the channels of which it may be among the best."""
+        ends, _ = extremes(map, least=self.least)
+        for image, answers, end in zip(ids, map.flatten(2).float(), ends, strict=True):
+            last = best[0][-1] if len(best[0]) == self.k else torch.full_like(end, torch.inf if self.least else -torch.inf)
+            reached = (end < last if self.least else end > last).nonzero().flatten()
+            kept = min(self.k, len(best[0]) + answers.shape[1])
+            places = torch.arange(answers.shape[1], device=map.device)[:, None].expand(-1, len(reached))
+            came = answers[reached].T, image.expand_as(places), places // map.shape[3], places % map.shape[3]
+            both = [torch.cat([old[:, reached], new]) for old, new in zip(best, came, strict=True)]
+            order = _order(both[0], self.least)[:kept]
+            best = [_grown(old, kept).index_copy(1, reached, new.gather(0, order)) for old, new in zip(best, both, strict=True)]
+        return best
+
+
+def _grown(rows: Tensor, count: int) -> Tensor:
+    return torch.cat([rows, rows.new_zeros(count - len(rows), rows.shape[1])])
 
 
 def _order(values: Float[Tensor, "n c"], least: bool) -> Int[Tensor, "n c"]:

@@ -8,13 +8,14 @@ from pellucid.analysis.search import Means
 from pellucid.data.collect import Observer
 
 
-def observers(examples: int) -> list[Observer]:
+def observers(examples: int, *, several: bool = False) -> list[Observer]:
     """Examples from both ends, histograms, and the means of each picture.
 
     Args:
         examples: of each channel and end, from 1.
+        several: whether a picture may give more than one of them.
 
     >>> [each.name for each in observers(9)]
     ['examples', 'least', 'histograms', 'means']
     """
-    return [TopExamples(examples), TopExamples(examples, least=True), Histograms(), Means()]
+    return [TopExamples(examples, several=several), TopExamples(examples, least=True, several=several), Histograms(), Means()]

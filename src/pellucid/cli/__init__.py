@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pellucid.cli.data import collect
+from pellucid.cli.data import collect, merge
 from pellucid.cli.embed import embed
 from pellucid.cli.evidence import dissect, filters, maps
 from pellucid.cli.examples import examples, spectrum
@@ -55,6 +55,7 @@ VERBS = (
     maps,
     dissect,
     collect,
+    merge,
     examples,
     spectrum,
     groups,

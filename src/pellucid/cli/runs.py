@@ -74,7 +74,12 @@ def open_store(run: Path) -> Store:
     """The store of a run folder, or the store that the folder is."""
     from pellucid.data.store import Store
 
-    return Store.open(run / "store" if (run / "store" / "store.json").exists() else run)
+    return Store.open(store_folder(run))
+
+
+def store_folder(run: Path) -> Path:
+    """The folder of a run's store, or the folder itself, which may be one."""
+    return run / "store" if (run / "store" / "store.json").exists() else run
 
 
 def named_model(store: Store) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from pellucid.data import store
 from pellucid.data.store import Store, StoredLayer
 from pellucid.data.stream import Sample, Stream
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import NoPicturesError, PellucidError, UsageError
 from pellucid.models.fast import Fast, fast
 from pellucid.models.logits import logit_attribution
 from pellucid.models.model import OUTPUT, Layer, Model
@@ -62,6 +63,7 @@ def collect(
     batch: int = 16,
     attributions: bool = True,
     observers: Sequence[Observer] = (),
+    share: tuple[int, int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Store:
     """Sample the activations of a stream of pictures into a folder; a second run with the same settings does only what is missing.
@@ -81,15 +83,18 @@ def collect(
         batch: pictures that go through the network together.
         attributions: whether to measure them; without, the network runs only as far as the last layer.
         observers: see all maps of all pictures, such as `pellucid.analysis.examples.TopExamples`.
+        share: (i, n): only every n-th part from the i-th on, so that n processes or machines divide the work, each into a folder of
+            its own; `merge` makes one store of their shares, the same as one process makes. None for everything.
         progress: called with (pictures done, pictures).
 
     Returns:
-        The finished store.
+        The finished store, or the share's.
 
     Raises:
         NotFoundError: a layer is not there.
-        UsageError: a number below 1; no layer; pictures of another size than the model's; the folder was begun with other settings.
-        PellucidError: an activation is not finite; no picture can be read; the folder cannot be written.
+        UsageError: a number out of range; no layer; pictures of another size than the model's; the folder was begun with other
+            settings; the share has no part.
+        PellucidError: an activation is not finite; no picture can be read, and nothing is left then; the folder cannot be written.
 
     Example:
         >>> import tempfile
@@ -114,6 +119,9 @@ def collect(
         )
     wanted = {model.layer(name).name for name in layers}
     chosen = {name: layer for name, layer in model.layers.items() if name in wanted}
+    most = max(layer.height * layer.width for layer in chosen.values())
+    if positions > most:
+        raise UsageError(f"positions={positions}: the largest map of {', '.join(chosen)} has {most}; take at most as many")
     settings = {
         "model": model.fingerprint(),
         "stream": stream.fingerprint(),
@@ -126,9 +134,27 @@ def collect(
         "attributions": attributions,
         "observers": {each.name: repr(each) for each in observers},
     }
+    if share is not None:
+        _check_share(share, len(stream), part)
+        settings["share"] = list(share)
     report = (lambda done, total: None) if progress is None else progress
     _Collector(model, stream, chosen, Path(folder), settings, observers, report).run()
-    return Store.open(folder)
+    try:
+        return Store.open(folder)
+    except NoPicturesError:
+        if share is None:  # else others may have found some
+            shutil.rmtree(folder)
+        raise
+
+
+def _check_share(share: tuple[int, int], pictures: int, part: int) -> None:
+    first, of = share
+    if not 1 <= first <= of:
+        raise UsageError(f"share={first}/{of}: give i/n, with i from 1 to n")
+    if not store.parts_of({"pictures": pictures, "part": part, "share": share}):
+        raise UsageError(
+            f"share={first}/{of}: {pictures} pictures have only {-(-pictures // part)} parts of {part}; take fewer shares"
+        )
 
 
 @dataclass
@@ -154,7 +180,7 @@ class _Collector:
         }
         store.prepare(self.folder, about)
         with fast(self.model, bfloat16=False) as network:
-            for number in range(math.ceil(len(self.stream) / self.settings["part"])):
+            for number in store.parts_of(self.settings):
                 self.do(number, places, network)
 
     def do(self, number: int, places: Mapping[str, str], network: Fast) -> None:
@@ -189,7 +215,7 @@ class _Collector:
             maps = network(images, [*self.layers, OUTPUT] if attributing else list(self.layers))
         logits = maps.pop(OUTPUT, None)
         _check_finite(maps, samples)
-        found.add_samples(samples, None if logits is None else logits.flatten(1))
+        found.add_samples(samples, images, None if logits is None else logits.flatten(1))
         for each in self.observers:
             each.see(torch.tensor([sample.index for sample in samples], device=images.device), maps)
         shares = places(self.settings["seed"], [sample.index for sample in samples], self.settings["positions"])
@@ -210,13 +236,15 @@ class _Part:
 
     positions: int
     samples: list[Sample] = field(default_factory=list)
+    digests: list[int] = field(default_factory=list)
     tops: list[list[int] | None] = field(default_factory=list)
     where: dict[str, list[np.ndarray]] = field(default_factory=dict)
     halves: dict[str, dict[str, list[np.ndarray]]] = field(default_factory=dict)
     clipped: dict[str, int] = field(default_factory=dict)
 
-    def add_samples(self, samples: Sequence[Sample], logits: Float[Tensor, "n k"] | None) -> None:
+    def add_samples(self, samples: Sequence[Sample], images: Float[Tensor, "n c h w"], logits: Float[Tensor, "n k"] | None) -> None:
         self.samples += samples
+        self.digests += digests(images)
         if logits is None:
             self.tops += [None] * len(samples)
         else:
@@ -245,12 +273,24 @@ class _Part:
             "name": pa.array([sample.name for sample in each], pa.string()),
             "label": pa.array([sample.label for sample in each], pa.int64()),
             "position": pa.array([number for _ in self.samples for number in range(self.positions)], pa.int32()),
+            "digest": pa.array([digest for digest in self.digests for _ in range(self.positions)], pa.int64()),
             "classes": pa.array([top for top in self.tops for _ in range(self.positions)], pa.list_(pa.int32())),
         }
         for name in layers:
             where = np.concatenate([np.empty((0, 2), np.int64), *self.where.get(name, [])])
             columns |= {f"{axis} {name}": pa.array(where[:, index], pa.int32()) for index, axis in enumerate(("row", "col"))}
         return pa.table(columns)
+
+
+def digests(images: Float[Tensor, "n c h w"]) -> list[int]:
+    """A number of 64 bits for each picture: the same for the same pixels, and another one, but for chance, for others.
+
+    >>> first, second, third = digests(torch.tensor([0.2, 0.2, 0.8])[:, None, None, None].expand(-1, 3, 4, 4))
+    >>> first == second, first == third
+    (True, False)
+    """
+    pixels = (images * 255).round_().byte().flatten(1).cpu().numpy()
+    return [int.from_bytes(hashlib.blake2b(each, digest_size=8).digest(), "little", signed=True) for each in pixels]
 
 
 def places(seed: int, images: Sequence[int], count: int) -> Float[np.ndarray, "n p 2"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def table_labels(names: Sequence[str], table: Path, classes: Sequence[str]) -> L
     rows, column = _read(table)
     labels = {row["file"]: row[column] for row in rows}
     if len(labels) < len(rows):
-        raise UsageError(f"{str(table)!r} names {len(rows) - len(labels)} files twice")
+        twice = next(name for name, count in Counter(row["file"] for row in rows).items() if count > 1)
+        raise UsageError(f"{str(table)!r} names {len(rows) - len(labels)} files twice, the first {twice!r}; keep one row a file")
     known = set(names)
     if unknown := [name for name in labels if name not in known]:
         shown = ", ".join(map(repr, unknown[:3])) + "…" * (len(unknown) > 3)

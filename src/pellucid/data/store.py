@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,13 +22,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Int
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from pellucid.errors import NotFoundError, PellucidError, UsageError
+from pellucid.errors import NoPicturesError, NotFoundError, PellucidError, UsageError
 from pellucid.files import TEMPORARY, writing
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Rows:
@@ -85,7 +87,7 @@ class StoredLayer:
 
 @dataclass(frozen=True)
 class Store:
-    """A finished collection; made by `collect`, opened again by `Store.open`."""
+    """A finished collection, or a share of one; made by `collect`, opened again by `Store.open`."""
 
     folder: Path
     settings: Mapping[str, Any]
@@ -108,18 +110,19 @@ class Store:
             raise UsageError(f"{str(folder)!r} holds no store (no store.json)")
         stored = {each["name"]: StoredLayer(**each) for each in about["layers"]}
         store = cls(folder, about["settings"], stored, tuple(about["classes"]), tuple(about["label_names"]))
-        missing = sum(not table_path(folder, number).exists() for number in range(store.parts))
+        missing = sum(not table_path(folder, number).exists() for number in store.parts)
         if missing:
             raise PellucidError(
-                f"the store {str(folder)!r} is not finished: {missing} of {store.parts} parts are missing; run collect again"
+                f"the store {str(folder)!r} is not finished: {missing} of {len(store.parts)} parts are missing; run collect again"
             )
         if not len(store):
             name, reason = store.skipped[0]
-            raise PellucidError(f"none of the {len(store.skipped)} pictures could be read; the first, {name!r}: {reason}")
+            raise NoPicturesError(f"none of the {len(store.skipped)} pictures could be read; the first, {name!r}: {reason}")
         return store
 
     def __len__(self) -> int:
-        return sum(pq.read_metadata(table_path(self.folder, number)).num_rows for number in range(self.parts))
+        with self._reading():
+            return sum(pq.read_metadata(table_path(self.folder, number)).num_rows for number in self.parts)
 
     @property
     def layers(self) -> dict[str, int]:
@@ -127,8 +130,9 @@ class Store:
         return {name: layer.channels for name, layer in self.stored.items()}
 
     @property
-    def parts(self) -> int:
-        return -(-self.settings["pictures"] // self.settings["part"])
+    def parts(self) -> range:
+        """The numbers of its parts: all, or those of its share."""
+        return parts_of(self.settings)
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -139,6 +143,24 @@ class Store:
     def clipped(self) -> dict[str, int]:
         """By layer: how many stored values were larger than float16 holds (65,504) and were cut to it."""
         return {name: sum(note["clipped"].get(name, 0) for note in self._notes) for name in self.stored}
+
+    @property
+    def copies(self) -> list[tuple[str, str]]:
+        """(name, name of the first) of every picture that is, at the network's size, the same as an earlier one."""
+        samples = self.samples(["name", "position", "digest"])
+        first = samples.filter(samples["position"].to_numpy() == 0)
+        _, earliest, place = np.unique(first["digest"].to_numpy(), return_index=True, return_inverse=True)
+        known = earliest[place]
+        names = first["name"]
+        return [(names[int(at)].as_py(), names[int(known[at])].as_py()) for at in (known != np.arange(len(known))).nonzero()[0]]
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """The names of pictures without a label, where some have one."""
+        samples = self.samples(["name", "position", "label"])
+        first = samples.filter(samples["position"].to_numpy() == 0)
+        without = first["label"].is_null().to_numpy()
+        return [] if without.all() else first["name"].filter(without).to_pylist()
 
     def layer(self, name: str) -> StoredLayer:
         """What is known of a layer.
@@ -164,9 +186,15 @@ class Store:
             raise UsageError(f"the store {str(self.folder)!r} was collected without attributions")
         return self._rows(layer, "attributions")
 
-    def samples(self) -> pa.Table:
-        """One row a sample: image, name, label, position (its number within the picture), row and col by layer, top classes."""
-        return pa.concat_tables([pq.read_table(table_path(self.folder, number)) for number in range(self.parts)])
+    def samples(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """One row a sample: image, name, label, position (its number within the picture), digest (of the picture), row and col by
+        layer, top classes.
+
+        Args:
+            columns: that are read; None for all.
+        """
+        with self._reading():
+            return pa.concat_tables([pq.read_table(table_path(self.folder, number), columns=columns) for number in self.parts])
 
     def positions(self, layer: str) -> Int[np.ndarray, "n 2"]:
         """Where in a layer's map each sample was taken: (row, col)."""
@@ -182,18 +210,40 @@ class Store:
         """
         if observer not in self.settings["observers"]:
             raise NotFoundError(f"in the store {str(self.folder)!r} the observer", observer, self.settings["observers"])
-        return [load_file(observer_path(self.folder, observer, number)) for number in range(self.parts)]
+        with self._reading():
+            return [load_file(observer_path(self.folder, observer, number)) for number in self.parts]
 
     @cached_property
     def _notes(self) -> list[dict[str, Any]]:
-        return [json.loads(notes_path(self.folder, number).read_text()) for number in range(self.parts)]
+        with self._reading():
+            return [json.loads(notes_path(self.folder, number).read_text()) for number in self.parts]
 
     def _rows(self, layer: str, kind: str) -> Rows:
         key = (self.layer(layer).folder, kind)
         if key not in self._cache:
-            paths = [shard_path(self.folder, key[0], number) for number in range(self.parts)]
-            self._cache[key] = Rows([part for path in paths if (part := map_tensor(path, kind)) is not None])
+            paths = [shard_path(self.folder, key[0], number) for number in self.parts]
+            with self._reading():
+                self._cache[key] = Rows([part for path in paths if (part := map_tensor(path, kind)) is not None])
         return self._cache[key]
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Say in one line that a file is missing or damaged."""
+        try:
+            yield
+        except (OSError, ValueError, IndexError, KeyError, pa.ArrowException, SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise PellucidError(f"the store {str(self.folder)!r} is damaged ({reason}): delete it and collect again") from error
+
+
+def parts_of(settings: Mapping[str, Any]) -> range:
+    """The numbers of the parts of a collection, or of its share, which is every n-th from the first to the n-th on.
+
+    >>> list(parts_of({"pictures": 10, "part": 2, "share": [2, 3]}))
+    [1, 4]
+    """
+    first, of = settings.get("share", (1, 1))
+    return range(first - 1, -(-settings["pictures"] // settings["part"]), of)
 
 
 def table_path(folder: Path, number: int) -> Path:
@@ -260,7 +310,7 @@ def prepare(folder: Path, about: dict[str, Any]) -> None:
     """
     known = read_about(folder)
     if known is not None:
-        _compare(folder, known, about)
+        compare(folder, known["settings"], about["settings"])
     elif folder.is_dir() and any(not path.name.endswith(TEMPORARY) for path in folder.iterdir()):
         raise UsageError(f"{str(folder)!r} is not empty and holds no store: choose another folder")
     else:
@@ -269,15 +319,23 @@ def prepare(folder: Path, about: dict[str, Any]) -> None:
         left.unlink(missing_ok=True)
 
 
-def _compare(folder: Path, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    old, new = known["settings"], json.loads(json.dumps(wanted["settings"]))
-    differing = [
-        f"{name} is {old.get(name)!r} there and {new.get(name)!r} now" for name in {**old, **new} if old.get(name) != new.get(name)
-    ]
+def compare(folder: Path, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse settings that differ from a store's.
+
+    Raises:
+        UsageError: with each one that differs.
+    """
+    old, new = known, json.loads(json.dumps(wanted))
+    differing = [_difference(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
     if differing:
         raise UsageError(
             f"the store {str(folder)!r} was made with other settings: {'; '.join(differing)}; use the same, or another folder"
         )
+
+
+def _difference(name: str, old: Any, new: Any) -> str:
+    known = {"model": "the network is another one, or has other weights", "stream": "the pictures are others"}
+    return known.get(name, f"{name} is {old!r} there and {new!r} now")
 
 
 def to_half(values: Tensor) -> tuple[np.ndarray, int]:
