@@ -33,3 +33,13 @@ def test_a_real_full_disk_is_reported(tmp_path: Path) -> None:
         pytest.skip("/dev/full is not on this system")
     with pytest.raises(PellucidError, match="no space left"), writing(tmp_path / "a.txt"), Path("/dev/full").open("w") as full:
         full.write("x" * 100_000)
+
+
+def test_a_file_where_a_folder_is_wanted_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_text("precious")
+    with (
+        pytest.raises(PellucidError, match="a file stands where a folder is wanted"),
+        writing(tmp_path / "photo.png" / "a.txt") as path,
+    ):
+        path.write_text("new")
+    assert (tmp_path / "photo.png").read_text() == "precious"

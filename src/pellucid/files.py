@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pellucid.errors import PellucidError
@@ -34,7 +34,8 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file may stand where a folder is wanted
+            temporary.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: OSError) -> PellucidError:
@@ -43,4 +44,6 @@ def unwritable(path: Path, error: OSError) -> PellucidError:
         return PellucidError(f"no space left on the disk while writing {path}; free some and run the same command again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PellucidError(f"no permission to write {path}; choose another output folder")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return PellucidError(f"cannot write {path}: a file stands where a folder is wanted; choose another output folder")
     return PellucidError(f"cannot write {path}: {error.strerror or error}")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pellucid.errors import PellucidError, UsageError
 from pellucid.files import TEMPORARY, unwritable, writing
 from pellucid.schema import VERSION, to_json
+from pellucid.settings import differences
 
 MANIFEST = "manifest.json"
 
@@ -94,16 +95,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def differences(old: Mapping[str, object], new: Mapping[str, object]) -> str:
-    """What differs between two settings, for people; empty where nothing does.
-
-    >>> differences({"steps": 64, "seed": 0}, {"steps": 128, "seed": 0})
-    'steps was 64, is now 128'
-    """
-    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return "; ".join(f"{key} was {_short(old.get(key))}, is now {_short(new.get(key))}" for key in changed)
-
-
 def in_parts(
     folder: Path,
     items: Sequence[T],
@@ -138,11 +129,6 @@ def in_parts(
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in ("pellucid", "torch", "numpy", "pillow")}}
-
-
-def _short(value: object) -> str:
-    text = "not set" if value is None else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:24]}…{text[-24:]}"
 
 
 def _now() -> str:

@@ -183,12 +183,12 @@ def test_killed_while_writing_and_started_again_gives_the_same_bytes(
 def test_other_settings_are_an_error_that_names_them(whole: tuple[Stream, Path], tmp_path: Path) -> None:
     stream, folder = whole
     before = files(folder)
-    with pytest.raises(UsageError, match=r"seed is 3 there and 4 now; use"):
+    with pytest.raises(UsageError, match=r"seed was 3, is now 4; use"):
         run(stream, folder, seed=4)
     with pytest.raises(
         UsageError,
-        match=r"positions is 2 there and 1 now; observers is .*TopExamples\(k=3, least=False, several=False\).* there and "
-        r".*TopExamples\(k=4, least=False, several=False\).* now",
+        match=r"observers was .*k=3, least=False, several=False.*, is now .*k=4, least=.*; "
+        r"positions was 2, is now 1",
     ):
         run(stream, folder, positions=1, observers=[TopExamples(4)])
     with pytest.raises(UsageError, match=r"the pictures are others; use"):

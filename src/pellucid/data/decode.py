@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,27 @@ from pellucid.errors import PellucidError
 ORIENTATION = 0x0112  # the EXIF tag; values from 5 on swap height and width
 
 
-def decode(path: Path, size: tuple[int, int], channels: int = 3) -> Image.Image:
+def decode(
+    source: Path | bytes, size: tuple[int, int], channels: int = 3, *, formats: tuple[str, ...] | None = None
+) -> Image.Image:
     """The first frame of a picture file, turned as its EXIF says and flattened to RGB or grey, large enough for `size`.
 
     Transparent pictures are laid on white; 16-bit greys keep their range;
     JPEGs are read at a fraction of their size if that will do.
 
     Args:
-        path: the file.
+        source: the file, or what stands in one.
         size: (height, width) that `fit` will cut from it.
         channels: 3 for RGB, 1 for grey.
+        formats: that are tried, by Pillow's names; None for all.
 
     Raises:
         PellucidError: the file is no picture, is broken, or is larger than Pillow's limit against decompression bombs.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block for ever
+        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):  # a pipe would block for ever
             raise PellucidError("not a regular file")
-        with Image.open(path) as picture:
+        with Image.open(source if isinstance(source, Path) else BytesIO(source), formats=formats) as picture:
             _check_pixels(picture)
             mode = "L" if channels == 1 else "RGB"
             height, width = size[::-1] if picture.getexif().get(ORIENTATION, 1) >= 5 else size

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from pellucid.errors import NoPicturesError, NotFoundError, PellucidError, UsageError
 from pellucid.files import TEMPORARY, writing
+from pellucid.settings import differences
 
 SCHEMA = 2
 
@@ -325,17 +326,8 @@ def compare(folder: Path, known: Mapping[str, Any], wanted: Mapping[str, Any]) -
     Raises:
         UsageError: with each one that differs.
     """
-    old, new = known, json.loads(json.dumps(wanted))
-    differing = [_difference(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
-    if differing:
-        raise UsageError(
-            f"the store {str(folder)!r} was made with other settings: {'; '.join(differing)}; use the same, or another folder"
-        )
-
-
-def _difference(name: str, old: Any, new: Any) -> str:
-    known = {"model": "the network is another one, or has other weights", "stream": "the pictures are others"}
-    return known.get(name, f"{name} is {old!r} there and {new!r} now")
+    if differing := differences(known, json.loads(json.dumps(wanted))):
+        raise UsageError(f"the store {str(folder)!r} was made with other settings: {differing}; use the same, or another folder")
 
 
 def to_half(values: Tensor) -> tuple[np.ndarray, int]:
