@@ -60,6 +60,17 @@ def parameters(node: ast.stmt) -> tuple[list[str], list[str]]:
     return fields, fields
 
 
+def needed(node: ast.stmt) -> set[str]:
+    """The names of what has to be given."""
+    if isinstance(node, ast.FunctionDef):
+        first, named = node.args, zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        without = first.args[: len(first.args) - len(first.defaults)]
+        return {each.arg for each in without} | {each.arg for each, default in named if default is None}
+    assert isinstance(node, ast.ClassDef)
+    fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+    return {ast.unparse(each.target) for each in fields if each.value is None}
+
+
 def homes(program: ast.Module) -> dict[str, ast.stmt]:
     """What defines each name of pellucid in a program, as it is written there."""
     there: dict[str, ast.stmt] = {}
@@ -104,7 +115,9 @@ def test_every_call_names_what_there_is() -> None:
                 assert called in there, called
                 first, every = parameters(there[called])
                 assert len(node.args) <= len(first), ast.unparse(node)
-                assert {each.arg for each in node.keywords} <= set(every), ast.unparse(node)
+                named = {each.arg for each in node.keywords}
+                assert named <= set(every), ast.unparse(node)
+                assert needed(there[called]) <= named | set(first[: len(node.args)]), ast.unparse(node)
 
 
 @pytest.mark.parametrize("line", sorted({each for each in SPANS if each.startswith("pellucid ")}))

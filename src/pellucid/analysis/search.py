@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.analysis.index import Index, Metric, approximate_by_default
-from pellucid.data.store import Rows, Store, map_tensor, observer_path
+from pellucid.data.store import Rows, Store
 from pellucid.errors import UsageError
 
 MEANS = "means"
@@ -86,8 +86,11 @@ class Search:
             without: id of a picture to leave out, as that which asks.
 
         Raises:
-            UsageError: k is out of range; the vector has another length.
+            UsageError: k is out of range; the vector has another length, or is all zero, which no cosine tells apart.
         """
+        asked = np.asarray(vector, np.float32)
+        if self.index.metric == "cosine" and not asked.any():
+            raise UsageError("vector: all zero, without a direction that anything could be near to by cosine; take metric='euclidean'")
         images = self._images
         left = int((images == without).sum()) if without is not None else 0
         most = (len(images) - left) // (self.each if once else 1)
@@ -95,7 +98,7 @@ class Search:
             raise UsageError(f"k={k}: {most} {'pictures' if once else 'positions'} can be found in {str(self.store.folder)!r}")
         # the first k pictures stand within this many rows, however their positions lie
         wanted = left + (1 + (k - 1) * self.each if once else k)
-        rows, distances = (each[0] for each in self.index.query(np.asarray(vector, np.float32)[None], min(wanted, len(images))))
+        rows, distances = (each[0] for each in self.index.query(asked[None], min(wanted, len(images))))
         kept = images[rows] != (-1 if without is None else without)
         if once:
             kept[kept] = _first(images[rows[kept]])
@@ -162,8 +165,7 @@ def means(store: Store, layer: str) -> Rows | Float[np.ndarray, "n c"]:
     """
     vectors, each = store.vectors(layer), store.settings["positions"]
     if MEANS in store.settings["observers"]:
-        paths = [observer_path(store.folder, MEANS, number) for number in range(store.parts)]
-        return Rows([part for path in paths if (part := map_tensor(path, layer)) is not None])
+        return store.observed(MEANS, layer)
     if each == 1:
         return vectors
     step = 4096 * each

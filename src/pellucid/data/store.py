@@ -214,6 +214,10 @@ class Store:
         with self._reading():
             return [load_file(observer_path(self.folder, observer, number)) for number in self.parts]
 
+    def observed(self, observer: str, name: str) -> Rows:
+        """A float16 matrix that an observer kept, the rows of all parts, memory-mapped."""
+        return self._mapped([observer_path(self.folder, observer, number) for number in self.parts], name)
+
     @cached_property
     def _notes(self) -> list[dict[str, Any]]:
         with self._reading():
@@ -222,10 +226,12 @@ class Store:
     def _rows(self, layer: str, kind: str) -> Rows:
         key = (self.layer(layer).folder, kind)
         if key not in self._cache:
-            paths = [shard_path(self.folder, key[0], number) for number in self.parts]
-            with self._reading():
-                self._cache[key] = Rows([part for path in paths if (part := map_tensor(path, kind)) is not None])
+            self._cache[key] = self._mapped([shard_path(self.folder, key[0], number) for number in self.parts], kind)
         return self._cache[key]
+
+    def _mapped(self, paths: Sequence[Path], name: str) -> Rows:
+        with self._reading():
+            return Rows([part for path in paths if (part := map_tensor(path, name)) is not None])
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -88,6 +88,9 @@ def test_top_examples_are_those_of_the_highest_position() -> None:
     found = basis_against_random(model, "conv2", images, labels=labels, count=5, top=2)
     with torch.no_grad():
         maps = capture(model, images, ["conv2"])["conv2"]
+    assert (
+        basis_against_random(model, "conv2", images, labels=labels.tolist(), count=5, top=2).channel_scores == found.channel_scores
+    )
     for channel, score in zip(found.channels, found.channel_scores, strict=True):
         best = sorted(range(9), key=lambda i: -float(maps[i, channel].max()))[:2]
         assert score == (1.0 if labels[best[0]] == labels[best[1]] else 0.5)

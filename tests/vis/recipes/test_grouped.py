@@ -78,6 +78,11 @@ def test_images_smaller_than_the_picture_are_refused() -> None:
         clustered(network(), "class:fish", torch.rand(5, 3, 64, 64), 2, steps=1)
 
 
+def test_images_that_the_unit_does_not_answer_to_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"the unit logit\(12\) answers to none of the 3 more than to noise"):
+        clustered(network(), "class:fish", torch.zeros(3, 3, 96, 96), 2, steps=1)
+
+
 def test_both_faces_are_found_where_plain_restarts_find_none() -> None:
     scenes, images = drawings(150, seed=11)
     detector = Detector(scenes[:100], images[:100])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ def basis_against_random(
     layer: str,
     images: Float[Tensor, "n c h w"],
     *,
-    labels: Int[Tensor, " n"] | None = None,
+    labels: Int[Tensor, " n"] | Sequence[int] | None = None,
     judge: Model | None = None,
     count: int = 128,
     top: int = 10,
@@ -104,8 +105,9 @@ def basis_against_random(
     """
     if not 2 <= top < len(images) or count < 2:
         raise UsageError(f"top and count must be at least 2, and top below the number of images, not {top}, {count}, {len(images)}")
-    if labels is not None and labels.shape != (len(images),):
-        raise UsageError(f"labels: {len(labels)} for {len(images)} images")
+    known = None if labels is None else torch.as_tensor(labels)
+    if known is not None and known.shape != (len(images),):
+        raise UsageError(f"labels: {len(known)} for {len(images)} images")
     channels = model.layer(layer).channels
     generator = torch.Generator().manual_seed(seed)
     chosen = [index * channels // count for index in range(count)] if count < channels else list(range(channels))
@@ -113,11 +115,11 @@ def basis_against_random(
     answers = _answers(model, layer, images, torch.cat([torch.eye(channels)[chosen], directions]))
     best = answers.topk(top, dim=0).indices.T
     alive = [each for each in range(len(chosen)) if answers[:, each].amax() > answers[:, each].amin()]
-    scores = coherence(_apart(model if judge is None else judge, images), best) if labels is None else purity(labels, best)
+    scores = coherence(_apart(model if judge is None else judge, images), best) if known is None else purity(known, best)
     basis, random = scores[alive], scores[len(chosen) :]
     return Basis(
         layer,
-        "coherence" if labels is None else "purity",
+        "coherence" if known is None else "purity",
         tuple(chosen[each] for each in alive),
         tuple(basis.tolist()),
         directions,

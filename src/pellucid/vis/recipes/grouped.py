@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pellucid.errors import UsageError
 from pellucid.models.model import Model
 from pellucid.vis.methods import Method, natural_rate
 from pellucid.vis.objectives import Objective, direction
@@ -76,6 +77,8 @@ def clustered(
     (single,) = work.make([work.objective], [seed], progress=part(progress, 0, total))
     cut = windows(images, work.size)
     scores, best = torch.stack([answers(model, work.objective, each) for each in cut]).max(0)
+    if not scores.max() > single.history[0]:
+        raise UsageError(f"images: the unit {work.objective} answers to none of the {len(images)} more than to noise; give others")
     chosen = scores - single.history[0] >= share * (scores.max() - single.history[0])
     shown = torch.stack([cut[best[index]][index] for index in chosen.nonzero()[:, 0].tolist()])
     rows = reasons(model, work.objective, work.layer, shown)
