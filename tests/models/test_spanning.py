@@ -38,3 +38,9 @@ def test_a_network_without_maps_is_refused() -> None:
 def test_what_only_hands_on_is_passed_over() -> None:
     model = load(net(halving(3, 16), nn.ReLU(), nn.Dropout(), nn.Identity()), size=32)
     assert spanning_layers(model) == ["1"]
+
+
+def test_a_trunk_is_passed_over_for_its_last_part_and_a_stage_is_not() -> None:
+    stage = nn.Sequential(halving(8, 16), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1))
+    trunk = nn.Sequential(halving(3, 8), nn.ReLU(), stage)
+    assert spanning_layers(load(net(trunk), size=32)) == ["0.1", "0.2"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pellucid.errors import UsageError
-from pellucid.models.model import Model
+from pellucid.models.model import Layer, Model
 
 IDLE = ("AlphaDropout", "Dropout", "Dropout2d", "FeatureAlphaDropout", "Features", "Identity")  # answer nothing of their own
 FINE = 10  # pixels from one position to the next, at most, where a map still shows where things are
@@ -11,6 +11,8 @@ FINE = 10  # pixels from one position to the next, at most, where a map still sh
 
 def spanning_layers(model: Model, count: int | None = None) -> list[str]:
     """Layers that span the network: the last map of each size with more than a few positions.
+
+    What holds maps of several sizes, as a whole trunk does, is passed over for its last part.
 
     Args:
         model: the network.
@@ -33,11 +35,24 @@ def spanning_layers(model: Model, count: int | None = None) -> list[str]:
         if layer.kind not in IDLE
         and min(layer.height, layer.width) >= 3
         and layer.channels not in (1, model.channels, len(model.classes))
+        and not _is_trunk(model, layer)
     }
     if not last:
         raise UsageError(f"{model.name} has no layer with maps of at least 3 × 3; name the layers")
     names = sorted(last.values(), key=model.depth)
     return names if count is None else names[-count:]
+
+
+def _is_trunk(model: Model, layer: Layer) -> bool:
+    """Whether a layer is made of maps of several sizes, and ends as one of its parts does."""
+    parts = (each for each in model.layers.values() if each.name.startswith(f"{layer.name}."))
+    inside = [each for each in parts if min(each.height, each.width) >= 3]
+    sizes = {(each.height, each.width) for each in inside}
+    return len(sizes) > 1 and any(_shape(each) == _shape(layer) for each in inside)
+
+
+def _shape(layer: Layer) -> tuple[int, int, int]:
+    return layer.channels, layer.height, layer.width
 
 
 def fine_layers(model: Model) -> list[str]:
