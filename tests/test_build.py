@@ -234,3 +234,21 @@ def test_defaults_suit_the_number_of_pictures() -> None:
     assert few.grids[-1] < many.grids[-1] <= 40
     assert few.layers == tuple(spanning_layers(model, 3))
     assert len(few.layers) == 3
+
+
+def test_units_that_answer_the_same_everywhere_say_so_and_show_no_pictures(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    first = nn.Conv2d(3, 6, 5, stride=4)
+    with torch.no_grad():
+        assert first.bias is not None
+        first.weight[1:3], first.bias[1], first.bias[2] = 0, -1, 2
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)]
+    model = load(nn.Sequential(first, nn.ReLU(), *head), size=32, classes=["a", "b", "c"])
+    stream = open_stream("terrarium:40", size=(32, 32))
+    build_site(model, stream, tmp_path, make_plan(model, stream, layers=["1"], units=6, steps=2, grids=[2], positions=2))
+    units = data(tmp_path, "layer-0")["units"]
+    assert [unit["constant"] for unit in units] == [None, 0.0, 2.0, None, None, None]
+    assert [bool(unit["examples"] or unit["spectrum"]) for unit in units] == [True, False, False, True, True, True]

@@ -7,7 +7,9 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = join(here, "..", "src", "pellucid", "site", "viewer");
+const site = join(here, "..", "src", "pellucid", "site");
+const out = join(site, "viewer");
+const served = join(site, "served"); // what no site on disk has
 
 /** sha256 over path, NUL, text with Unix line ends, NUL of every source file, in the order of their paths. */
 function sourceHash() {
@@ -48,14 +50,18 @@ const script = (entry) =>
   });
 const viewer = await script("src/main.ts");
 const explain = await script("src/explain/main.ts");
+const live = await script("src/live/main.ts");
 const style = await build({ ...common, entryPoints: ["src/viewer.css"], target: ["chrome90", "firefox90", "safari15"] });
 
-rmSync(out, { recursive: true, force: true });
-mkdirSync(out, { recursive: true });
+for (const folder of [out, served]) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+}
 writeFileSync(join(out, "viewer.js"), viewer.outputFiles[0].contents);
 writeFileSync(join(out, "explain.js"), explain.outputFiles[0].contents);
+writeFileSync(join(served, "live.js"), live.outputFiles[0].contents);
 writeFileSync(join(out, "viewer.css"), style.outputFiles[0].contents);
 writeFileSync(join(out, "index.html"), readFileSync(join(here, "src", "index.html"), "utf8").replaceAll("\r\n", "\n"));
 writeFileSync(join(out, "licenses.txt"), licences(viewer.metafile));
-for (const [name, made] of Object.entries({ viewer, explain }))
+for (const [name, made] of Object.entries({ viewer, explain, live }))
   console.log(`${name}.js ${(made.outputFiles[0].contents.length / 1024).toFixed(1)} kB`);

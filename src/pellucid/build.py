@@ -45,6 +45,7 @@ from pellucid.site.concepts import score_concepts
 from pellucid.site.explaining import Settings, explain_photo
 from pellucid.site.explanation import Pages, Photo
 from pellucid.site.export import export
+from pellucid.site.files import Folder
 from pellucid.site.findings import AtlasFinding, ConceptFinding, Findings, UnitFinding
 from pellucid.site.wall import Wall, make_wall
 from pellucid.vis.optimise import has_bfloat16
@@ -323,7 +324,9 @@ class _Builder:
             }
             icons = Icons(self.model, saved_pictures(self.model, self.run.folder / "units"), seed=plan.seed)
             settings, photo = Settings(layers=plan.layers, seed=plan.seed), self.photos[number]
-            card = explain_photo(site, f"{number}", self.model, photo, settings, icons=icons, progress=self.report, pages=pages)
+            card = explain_photo(
+                Folder(site), f"{number}", self.model, photo, settings, icons=icons, progress=self.report, pages=pages
+            )
             with writing(file) as path:
                 path.write_text(to_json(card), encoding="ascii")
         known = json.loads(file.read_text(encoding="ascii"))

@@ -2,7 +2,8 @@
 
 A site's data are classic scripts, `data/KEY.js`, each one call `pellucid.put("KEY", VALUE)`: a browser runs them from disk as well
 as from a web host. `site` holds a `Site`, `layer-ID` a `LayerPage`, `atlas-ID-GRID` an `AtlasLevel`, `pictures` a `PicturesPage`,
-`wall-ID` a `Wall`, `near-pixels` a `Neighbours`, `explain-ID` an `ExplainPage`. Paths are relative to the site's folder.
+`wall-ID` a `Wall`, `near-pixels` a `Neighbours`, `explain-ID` an `ExplainPage`. Paths are relative to the site's folder. A server
+that explains pictures adds `live`, a `Live`, to `site`.
 `python -m pellucid.schema` prints `web/src/schema.ts`; a test compares the two.
 """
 
@@ -15,7 +16,7 @@ import types
 import typing
 from dataclasses import dataclass
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ class Unit:
     score: float  # of the optimised picture, by its own objective
     silent: bool  # the optimisation never moved it: nothing to see
     history: list[float]
+    constant: float | None  # what it answers everywhere in all pictures, none of which are shown then; none where it varies
     examples: list[Example]  # best first
     spectrum: list[Bucket]  # from the lowest; what excites the unit most stands in examples
     bars: Bars
@@ -406,6 +408,30 @@ class ExplainPage:
     methods: list[MethodCard]
     unfit: list[Skipped]  # methods that are not for this network
     blind: list[float] | None  # deletion and insertion of a random map
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a server that explains pictures tells its viewer, beside the site, under `live`."""
+
+    limit: int  # bytes of a picture
+    kept: int  # explained pictures that are kept, at most
+    running: str | None  # id of the picture that is being explained
+    explained: list[ExplainCard]  # newest first
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """How far the server is with a picture that was handed in; `live/ID` answers with it."""
+
+    name: str
+    stage: str  # empty before the first
+    done: int  # of the stage
+    total: int
+    share: float  # of the whole, about; 0 to 1
+    left: float | None  # seconds, about; none as long as nobody can tell
+    error: str | None
+    card: ExplainCard | None  # of the finished page
 
 
 def to_json(value: object) -> str:

@@ -68,7 +68,9 @@ def visit(browser: Any, site: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: note(f"error: {error}"))
         page.on("requestfailed", lambda request: note(f"failed: {request.url}"))
         page.on("response", lambda answer: answer.status < 400 or note(f"{answer.status}: {answer.url}"))
-        page.on("request", lambda request: request.url.startswith((base, "data:")) or note(f"outside: {request.url}"))
+        page.on(
+            "request", lambda request: request.url.startswith((base, "data:", f"blob:{base}")) or note(f"outside: {request.url}")
+        )
         page.goto(f"{base}index.html{hash}")
         page.locator("main h1").wait_for(state="attached")
         return page

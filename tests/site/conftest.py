@@ -83,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_site(folder: Path) -> None:
-    files.copy_viewer(folder)
+    files.copy_viewer(files.Folder(folder))
     cards = [_layer(folder, *each, depth=i) for i, each in enumerate(LAYERS)]
     site = Site(
         schema=VERSION,
@@ -96,7 +96,7 @@ def write_site(folder: Path) -> None:
         wall=_wall(folder),
         explained=[],
     )
-    files.write_data(folder, "site", site)
+    files.write_data(files.Folder(folder), "site", site)
 
 
 def pictures() -> list[Picture]:
@@ -118,12 +118,12 @@ def neighbours(layer: int) -> Neighbours:
 
 
 def _wall(folder: Path) -> Sprites:
-    files.write_data(folder, "pictures", PicturesPage(pictures()))
+    files.write_data(files.Folder(folder), "pictures", PicturesPage(pictures()))
     for layer, (key, *_) in enumerate(LAYERS):
         tiles = [row * SIDE + col for row, col in (tile(layer, place) for place in range(WALL))]
-        files.write_data(folder, f"wall-{key}", Wall(SIDE, tiles, neighbours(layer)))
-    files.write_data(folder, "near-pixels", neighbours(3))
-    return files.write_sprites(folder, "pictures", [painted(200 + i, 48, i / WALL) for i in range(WALL)], tile=48)
+        files.write_data(files.Folder(folder), f"wall-{key}", Wall(SIDE, tiles, neighbours(layer)))
+    files.write_data(files.Folder(folder), "near-pixels", neighbours(3))
+    return files.write_sprites(files.Folder(folder), "pictures", [painted(200 + i, 48, i / WALL) for i in range(WALL)], tile=48)
 
 
 def painted(seed: int, size: int, hue: float) -> Image.Image:
@@ -157,12 +157,14 @@ def _layer(folder: Path, key: str, name: str, units: int, finest: int, depth: in
     page = LayerPage(
         id=key,
         units=[_unit(key, name, i, units) for i in range(units)],
-        crops=files.write_sprites(folder, f"{key}-crops", [painted(i, 64, i / 9) for i in range(9)], tile=64),
-        wholes=files.write_sprites(folder, f"{key}-wholes", [painted(50 + i, 128, i / 9) for i in range(9)], tile=128),
+        crops=files.write_sprites(files.Folder(folder), f"{key}-crops", [painted(i, 64, i / 9) for i in range(9)], tile=64),
+        wholes=files.write_sprites(
+            files.Folder(folder), f"{key}-wholes", [painted(50 + i, 128, i / 9) for i in range(9)], tile=128
+        ),
         concepts=None if key == "head" else ConceptCard(126, 89, 0.04),
         atlas=atlas,
     )
-    files.write_data(folder, f"layer-{key}", page)
+    files.write_data(files.Folder(folder), f"layer-{key}", page)
     return LayerCard(
         id=key,
         name=name,
@@ -172,7 +174,7 @@ def _layer(folder: Path, key: str, name: str, units: int, finest: int, depth: in
         width=24 >> depth,
         field=None if depth == 2 else Field([11 + 30 * depth] * 2, [4] * 2, [1.5] * 2),
         units=units,
-        sprites=files.write_sprites(folder, f"{key}-units", pictures, tile=96),
+        sprites=files.write_sprites(files.Folder(folder), f"{key}-units", pictures, tile=96),
         strip=[i for i in range(units) if i != SILENT][:16],
         icons=sum(level.cells for level in atlas.levels) if atlas else 0,
     )
@@ -195,6 +197,7 @@ def _unit(key: str, name: str, i: int, units: int) -> Unit:
         score=0.0 if silent else 3 + (i * 7 % 11) * 1.37,
         silent=silent,
         history=[0.0] * 9 if silent else [12 * (1 - math.exp(-t / 4)) + math.sin(t * i) for t in range(17)],
+        constant=-0.25 if i == 5 else None,
         examples=[] if i == 5 else spots,
         spectrum=[] if i == 5 else below + between,
         bars=Bars(-1.5, 9.5, shares),
@@ -226,11 +229,13 @@ def _atlas(folder: Path, key: str, finest: int) -> AtlasCard:
     levels = []
     for grid in [each for each in (6, 12, 24) if each <= finest]:
         level = AtlasLevel(grid, cells(grid))
-        files.write_data(folder, f"atlas-{key}-{grid}", level)
+        files.write_data(files.Folder(folder), f"atlas-{key}-{grid}", level)
         pictures = [
             painted(7 * i, 48, math.atan2(cell.row - grid / 2, cell.col - grid / 2) / (2 * math.pi))
             for i, cell in enumerate(level.cells)
         ]
-        levels.append(LevelCard(grid, len(level.cells), files.write_sprites(folder, f"{key}-atlas-{grid}", pictures, tile=48)))
-    patches = files.write_sprites(folder, f"{key}-patches", [painted(90 + i, 48, i / 9) for i in range(9)], tile=48)
+        levels.append(
+            LevelCard(grid, len(level.cells), files.write_sprites(files.Folder(folder), f"{key}-atlas-{grid}", pictures, tile=48))
+        )
+    patches = files.write_sprites(files.Folder(folder), f"{key}-patches", [painted(90 + i, 48, i / 9) for i in range(9)], tile=48)
     return AtlasCard(12_345, "UMAP, 15 neighbours, seed 0", 0.93, 0.71, True, patches, levels)

@@ -18,7 +18,7 @@ from pellucid.explain.pictures import Pictures
 from pellucid.models import Model, load
 from pellucid.site.explanation import ExplanationExport, Pages, Photo
 from pellucid.site.export import site_card
-from pellucid.site.files import copy_viewer, write_data
+from pellucid.site.files import Folder, copy_viewer, write_data
 
 LAYERS = ("mixed3b", "mixed4b")
 METHODS = ("grad-cam", "saliency", "guided")
@@ -53,7 +53,9 @@ def write_explained(folder: Path) -> None:
     for number in range(2):
         model, photo, found, maps, icons = explained(number)
         pages = {"mixed4b": Pages("0", range(0, 192, 2))} if number else {}
-        export = ExplanationExport(folder, f"{number}", model, photo, found, maps, icons, pages, lambda stage, done, total: None)
+        export = ExplanationExport(
+            Folder(folder), f"{number}", model, photo, found, maps, icons, pages, lambda stage, done, total: None
+        )
         cards.append(export.write())
-    write_data(folder, "site", site_card(load("terrarium"), explained=cards))
-    copy_viewer(folder)
+    write_data(Folder(folder), "site", site_card(load("terrarium"), explained=cards))
+    copy_viewer(Folder(folder))

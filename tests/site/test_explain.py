@@ -105,7 +105,7 @@ def test_the_front_page_leads_to_every_picture_and_a_single_one_is_the_front_pag
     expect(page.locator("main h1")).to_have_text("plain.jpg")
     site = {**data(folder, "site"), "explained": data(folder, "site")["explained"][:1]}
     shutil.copytree(folder, tmp_path / "single")
-    files.write_data(tmp_path / "single", "site", site)
+    files.write_data(files.Folder(tmp_path / "single"), "site", site)
     page = visit("#/", at=(tmp_path / "single").as_uri() + "/")
     expect(page.locator("main h1")).to_have_text(EVIL_NAME)
     page.evaluate("location.hash = '#/explain/7'")
@@ -232,7 +232,7 @@ def test_a_random_way_that_points_elsewhere_disagrees_too(visit: Open, folder: P
     for layer in page_data["layers"]:
         linear, path, stochastic = layer["ways"]
         linear["gives"], stochastic["gives"] = path["gives"], [[-each for each in row] for row in path["gives"]]
-    files.write_data(tmp_path / "turned", "explain-0", page_data)
+    files.write_data(files.Folder(tmp_path / "turned"), "explain-0", page_data)
     page = visit("#/explain/0", at=(tmp_path / "turned").as_uri() + "/")
     assert page.locator(".channel").count() == page.locator(".channel b").count() > 0
 

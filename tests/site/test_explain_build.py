@@ -15,6 +15,7 @@ from pellucid.errors import UsageError
 from pellucid.models import load
 from pellucid.schema import ClassScore, ExplainCard
 from pellucid.site.explanation import Photo
+from pellucid.site.files import Folder
 
 from .test_explain_files import data
 
@@ -26,13 +27,13 @@ def test_explained_photos_are_on_the_site_and_made_once(tmp_path: Path, monkeypa
     broken: list[str] = []
 
     def explain_photo(
-        folder: Path, id: str, model: Any, photo: Photo, settings: Any, *, icons: Any, pages: Any, **_: Any
+        site: Folder, id: str, model: Any, photo: Photo, settings: Any, *, icons: Any, pages: Any, **_: Any
     ) -> ExplainCard:
         if id == "1" and not broken:
             broken.append(id)
             raise KeyboardInterrupt
         calls.append(
-            (folder, id, photo.name, settings.layers, sorted(icons.known), pages["mixed4a"].layer, pages["mixed4a"].channels)
+            (site.root, id, photo.name, settings.layers, sorted(icons.known), pages["mixed4a"].layer, pages["mixed4a"].channels)
         )
         return ExplainCard(id, photo.name, f"photos/{id}.jpg", [ClassScore(3, 2.5, 0.5)])
 
@@ -58,5 +59,5 @@ def test_explained_photos_are_on_the_site_and_made_once(tmp_path: Path, monkeypa
     explained = data(tmp_path / "run" / "site", "site")["explained"]
     assert [each["name"] for each in explained] == ["5.png", "6.png"]
     assert explained[0]["classes"] == [{"index": 3, "logit": 2.5, "probability": 0.5}]
-    with pytest.raises(UsageError, match="other settings: explained"):
+    with pytest.raises(UsageError, match="other settings: the explained photos are others"):
         build.build_site(model, stream, tmp_path / "run", plan, photos=photos[:1])

@@ -86,6 +86,7 @@ def test_names_are_text_and_nothing_else(visit: Open) -> None:
     assert page.locator(".skipped li span").first.text_content() == EVIL_REASON
     assert page.locator("dd", has_text="terrarium <b>v1</b>").count() == 1
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/unit/4")
+    page.locator(".stage .file").first.wait_for()
     assert page.locator(".stage .file").all_text_contents() == [EVIL_FILE] * 2
     assert page.locator(".stage b").all_text_contents() == [EVIL_CLASS] * 2
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/atlas")
@@ -251,7 +252,7 @@ def test_a_unit_shows_its_spectrum_by_mouse_and_by_keyboard(visit: Open) -> None
 
 def test_a_spectrum_has_only_the_parts_that_there_are(visit: Open) -> None:
     page = visit("#/layer/mixed4a/unit/4")
-    titles = ["around zero70%", "above zero10%", "the most", "painted for the most"]
+    titles = ["no less than zero", "around zero70%", "above zero10%", "the most", "painted for the most"]
     playwright.expect(page.locator("section[aria-labelledby=spectrum] h3")).to_have_text(titles)
     page.goto(page.url.split("#")[0] + f"#/layer/mixed4a/unit/{2 * SILENT}")
     playwright.expect(page.locator("section[aria-labelledby=spectrum] h3")).to_have_text(titles[:-1])
@@ -263,7 +264,9 @@ def test_units_without_picture_or_examples_say_so(visit: Open) -> None:
     assert page.locator(".unit-picture img, .sparkline").count() == 0
     page.goto(page.url.split("#")[0] + "#/layer/mixed4a/unit/10")
     note = page.locator("section[aria-labelledby=examples] .note")
-    playwright.expect(note).to_have_text("No picture of the data excites this unit.")
+    playwright.expect(note).to_have_text(
+        "It is constant: it answers −0.25 everywhere in all pictures of the data, so none of them says anything about it."
+    )
 
 
 def test_arrow_keys_go_to_the_neighbours_and_one_step_back_leaves_them(visit: Open) -> None:

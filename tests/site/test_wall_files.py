@@ -18,6 +18,7 @@ from pellucid.data.stream import Stream, open_stream
 from pellucid.errors import PellucidError
 from pellucid.models import load
 from pellucid.site import wall as walls
+from pellucid.site.files import Folder
 from pellucid.site.wall import Wall, make_wall, write_wall
 
 BROKEN = 7
@@ -60,7 +61,7 @@ def test_pictures_are_drawn_evenly_and_hang_where_they_belong(
     assert [each.name for each in wall.pictures] == [f"terrarium/{image:06d}" for image in images]
     assert [each.label for each in wall.pictures] == [stream.label_names[image % 18] for image in images]
     assert [each.said for each in wall.pictures] == [None] * len(images)  # no attributions, no classes
-    sprites = write_wall(tmp_path / "site", wall)
+    sprites = write_wall(Folder(tmp_path / "site"), wall)
     assert sprites.count == len(images)
     tile = (sprites.tile, sprites.tile)
     known = np.stack([np.asarray(stream.picture(image).resize(tile, Image.Resampling.LANCZOS), float) for image in images])
@@ -97,7 +98,7 @@ def test_what_is_there_is_not_made_again_and_what_is_missing_is_the_same(store: 
 
 
 def test_distances_are_written_short(store: Store, stream: Stream, tmp_path: Path) -> None:
-    write_wall(tmp_path / "site", made(tmp_path / "wall", store, stream))
+    write_wall(Folder(tmp_path / "site"), made(tmp_path / "wall", store, stream))
     text = (tmp_path / "site" / "data" / "near-pixels.js").read_text()
     found = json.loads(text.partition(", ")[2].removesuffix(");\n"))
     assert all(len(f"{each:g}") <= 8 for row in found["apart"] for each in row)

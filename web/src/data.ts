@@ -1,10 +1,12 @@
 // The site's data: classic scripts that call `pellucid.put(KEY, VALUE)`, loaded when they are needed and kept.
 
+import type { HandIn } from "./live/desk";
 import type { Page } from "./parts";
 import {
   type AtlasLevel,
   type ExplainPage,
   type LayerPage,
+  type Live,
   type Neighbours,
   type PicturesPage,
   type Site,
@@ -81,6 +83,19 @@ export const nearByPixels = () => load<Neighbours>("near-pixels");
 export const explainPage = (id: string) => load<ExplainPage>(`explain-${id}`);
 
 export type ExplainView = (site: Site, page: ExplainPage, query: URLSearchParams) => Page;
+
+/** What a server that explains pictures adds to the site's data, once those are there; null where none does. */
+export const live = () => (arrived.get("live") as Live | undefined) ?? null;
+
+export interface LiveView {
+  /** Where pictures are handed in. */
+  handIn(live: Live): HandIn;
+  /** Why there is no page of a picture that was handed in, and what to do; null where there is one. */
+  missing(live: Live, id: string): Promise<[message: string, hint: string] | null>;
+}
+
+/** Where pictures are handed in, whose code only such a server has. */
+export const liveView = () => load<LiveView>("live-view", "live.js");
 
 /** The page of explained pictures, whose code few sites need. */
 export const explainView = () => load<ExplainView>("explain", "explain.js");

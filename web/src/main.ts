@@ -52,7 +52,7 @@ async function show(first = false): Promise<void> {
 }
 
 async function pageFor(site: Site, route: Route): Promise<Page | null> {
-  if (route.page === "home") return site.layers.length === 0 && site.explained.length === 1 ? toExplained(site) : home(site);
+  if (route.page === "home") return frontPage(site);
   if (route.page === "unknown")
     throw new data.Trouble("There is no such page in this site.", `The address ends with “${route.hash}”.`);
   if (route.page === "pictures") return picturesView(site, await data.picturesPage(), route.query);
@@ -67,11 +67,25 @@ async function pageFor(site: Site, route: Route): Promise<Page | null> {
   return atlasView(site, layer, page.atlas, route.query);
 }
 
+async function frontPage(site: Site): Promise<Page | null> {
+  const live = data.live();
+  if (live) return home(site, live.explained, (await data.liveView()).handIn(live));
+  return site.layers.length === 0 && site.explained.length === 1 ? toExplained(site) : home(site);
+}
+
 async function explained(site: Site, id: string, query: URLSearchParams): Promise<Page> {
-  if (!site.explained.some((each) => each.id === id))
-    throw new data.Trouble(`This site explains no picture “${id}”.`, `It explains ${count(site.explained.length, "picture")}.`);
+  if (!site.explained.some((each) => each.id === id)) await handedIn(site, id);
   const [view, page] = await Promise.all([data.explainView(), data.explainPage(id)]);
   return view(site, page, query);
+}
+
+/** Only a server that explains pictures has some that the site does not list. */
+async function handedIn(site: Site, id: string): Promise<void> {
+  const live = data.live();
+  if (!live)
+    throw new data.Trouble(`This site explains no picture “${id}”.`, `It explains ${count(site.explained.length, "picture")}.`);
+  const why = await (await data.liveView()).missing(live, id);
+  if (why) throw new data.Trouble(...why);
 }
 
 /** From the front page of a site that is nothing else to its only explained picture. */
@@ -147,7 +161,9 @@ function footer(site: Site | null): HTMLElement {
       "p",
       {},
       site ? `Made by ${site.made_by}. ` : "",
-      "Everything shown here lies in this site’s own folder; nothing is sent anywhere.",
+      data.live()
+        ? "Pictures that you hand in stay in the memory of the server that shows this page, until it ends."
+        : "Everything shown here lies in this site’s own folder; nothing is sent anywhere.",
     ),
     h("p", {}, h("a", { href: "licenses.txt" }, "Licences of the viewer’s parts")),
   );

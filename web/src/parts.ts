@@ -95,3 +95,13 @@ export function silentCount(page: LayerPage): number {
 export function pill(text: string, href: string, label?: string): HTMLElement {
   return h("a", { class: "pill", href, "aria-label": label }, text);
 }
+
+/** What can be done with the keys, for those who ask: each with what it does. */
+export function keysHelp(...keys: [string, string][]): HTMLElement {
+  return h(
+    "details",
+    { class: "keys" },
+    h("summary", {}, "With the keyboard"),
+    h("dl", {}, ...keys.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)])),
+  );
+}

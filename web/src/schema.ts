@@ -1,6 +1,6 @@
 // Made by `python -m pellucid.schema`; edit src/pellucid/schema.py instead.
 
-export const VERSION = 4;
+export const VERSION = 5;
 
 export interface Sprites {
   sheets: string[];
@@ -124,6 +124,7 @@ export interface Unit {
   score: number;
   silent: boolean;
   history: number[];
+  constant: number | null;
   examples: Example[];
   spectrum: Bucket[];
   bars: Bars;
@@ -311,4 +312,22 @@ export interface ExplainPage {
   methods: MethodCard[];
   unfit: Skipped[];
   blind: number[] | null;
+}
+
+export interface Live {
+  limit: number;
+  kept: number;
+  running: string | null;
+  explained: ExplainCard[];
+}
+
+export interface LiveState {
+  name: string;
+  stage: string;
+  done: number;
+  total: number;
+  share: number;
+  left: number | null;
+  error: string | null;
+  card: ExplainCard | null;
 }

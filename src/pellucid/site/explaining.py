@@ -14,7 +14,7 @@ from pellucid.models import Model
 from pellucid.schema import ExplainCard
 from pellucid.site.explanation import ExplanationExport, Pages, Photo
 from pellucid.site.export import site_card
-from pellucid.site.files import copy_viewer, write_data
+from pellucid.site.files import Folder, Shelf, copy_viewer, write_data
 
 MAPPED = 2  # classes that every method has a map of
 
@@ -56,18 +56,18 @@ def explain_photos(
     Raises:
         PellucidError: see `explain` and `method_maps`; the disk is full.
     """
-    cards = []
+    cards, site = [], Folder(folder)
     for number, photo in enumerate(photos):
         progress("photos", number, len(photos))
-        cards.append(explain_photo(folder, f"{number}", model, photo, settings, icons=icons, progress=progress))
+        cards.append(explain_photo(site, f"{number}", model, photo, settings, icons=icons, progress=progress))
     progress("photos", len(photos), len(photos))
-    write_data(folder, "site", site_card(model, explained=cards))
-    copy_viewer(folder)
+    write_data(site, "site", site_card(model, explained=cards))
+    copy_viewer(site)
     return cards
 
 
 def explain_photo(
-    folder: Path,
+    site: Shelf,
     id: str,
     model: Model,
     photo: Photo,
@@ -77,10 +77,10 @@ def explain_photo(
     progress: Progress,
     pages: Mapping[str, Pages] | None = None,
 ) -> ExplainCard:
-    """Explain one photo, and write what was found into a site's folder.
+    """Explain one photo, and write what was found into a site.
 
     Args:
-        folder: of the site.
+        site: where its files are put.
         id: of the photo, unique in the site.
         model: that is asked; left as it was.
         photo: what it is asked about.
@@ -109,4 +109,4 @@ def explain_photo(
         seed=settings.seed,
         progress=progress,
     )
-    return ExplanationExport(folder, id, model, photo, found, maps, icons, {} if pages is None else pages, progress).write()
+    return ExplanationExport(site, id, model, photo, found, maps, icons, {} if pages is None else pages, progress).write()

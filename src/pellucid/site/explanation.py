@@ -22,9 +22,8 @@ from pellucid.explain.explain import WAYS, Explanation
 from pellucid.explain.icons import Icons
 from pellucid.explain.methods import Maps, MethodMaps
 from pellucid.explain.pictures import Progress
-from pellucid.files import writing
 from pellucid.models import Model
-from pellucid.site.files import write_data, write_sprites
+from pellucid.site.files import Shelf, write_data, write_picture, write_sprites
 from pellucid.site.packed import box_of, packed, short, shorts
 from pellucid.vis.objectives import IMAGE
 
@@ -38,6 +37,7 @@ LOUDEST = 6  # cells of which all words have a picture
 SUPPORTED = 5  # classes that a cell's line names
 FINEST = 112  # positions a side of a method's map
 TILE = 72  # pixels of a picture on a sheet, at most
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # that are read of what comes from elsewhere
 GREY = Image.new("RGB", (1, 1), (128, 128, 128))
 
 
@@ -66,10 +66,10 @@ class Pages:
 
 @dataclass(frozen=True)
 class ExplanationExport:
-    """Writes one explained picture into a site's folder.
+    """Writes one explained picture into a site.
 
     Args:
-        folder: of the site.
+        site: where its files are put.
         id: of the picture, unique in the site.
         model: that was asked.
         photo: what it was asked about.
@@ -80,7 +80,7 @@ class ExplanationExport:
         progress: called with (stage, done, total).
     """
 
-    folder: Path
+    site: Shelf
     id: str
     model: Model
     photo: Photo
@@ -96,13 +96,12 @@ class ExplanationExport:
             schema.ClassScore(each, short(float(found.logits[each])), short(float(probabilities[each]))) for each in found.classes
         ]
         height, width = found.image.shape[1:]
-        photo = self.folder / "photos" / f"{self.id}.jpg"
-        with writing(photo) as path:
-            self.photo.shown.convert("RGB").save(path, format="JPEG", quality=90)
+        photo = f"photos/{self.id}.jpg"
+        write_picture(self.site, photo, self.photo.shown.convert("RGB"))
         page = schema.ExplainPage(
             id=self.id,
             name=self.photo.name,
-            photo=photo.relative_to(self.folder).as_posix(),
+            photo=photo,
             width=width,
             height=height,
             classes=classes,
@@ -120,7 +119,7 @@ class ExplanationExport:
             unfit=[schema.Skipped(METHODS[name].title, why) for name, why in self.maps.unfit],
             blind=None if self.maps.blind is None else [short(each) for each in self.maps.blind],
         )
-        write_data(self.folder, f"explain-{self.id}", page)
+        write_data(self.site, f"explain-{self.id}", page)
         return schema.ExplainCard(self.id, self.photo.name, page.photo, classes)
 
     def cells(self, name: str) -> Cells:
@@ -218,7 +217,7 @@ class ExplanationExport:
         if not made:
             return None
         shown = [GREY if each is None else to_picture(each) for each in pictures]
-        return write_sprites(self.folder, f"explain-{self.id}-{kind}", shown, tile=min(TILE, max(made[0].shape[1:])))
+        return write_sprites(self.site, f"explain-{self.id}-{kind}", shown, tile=min(TILE, max(made[0].shape[1:])))
 
 
 def _best(values: Float[Tensor, "n k"]) -> list[list[schema.ClassValue]]:
@@ -265,10 +264,39 @@ def open_photo(path: Path, model: Model) -> Photo:
     """
     if not path.exists():
         raise UsageError(f"{path}: no such file; give the path of a picture")
-    twice = (2 * model.size[0], 2 * model.size[1])
     try:
-        small, large = decode(path, model.size, model.channels), decode(path, twice, model.channels)
+        return _photo(path.name, path, model)
     except PellucidError as error:
         raise PellucidError(f"{path}: {error}; give a picture that Pillow reads, as PNG or JPEG") from error
+
+
+def read_photo(name: str, content: bytes, model: Model) -> Photo:
+    """The same from what stands in a file, of the usual formats only, whatever its name says.
+
+    Args:
+        name: shown, and otherwise of no meaning.
+        content: of the file.
+        model: that will be asked.
+
+    Raises:
+        PellucidError: it cannot be read.
+
+    Example:
+        >>> import io
+        >>> import pellucid.models as models
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (300, 200)).save(file, "PNG")
+        >>> read_photo("sky.png", file.getvalue(), models.load("terrarium")).shown.size
+        (192, 192)
+    """
+    try:
+        return _photo(name, content, model, FORMATS)
+    except PellucidError as error:
+        raise PellucidError(f"{error}; give a JPEG, PNG, WebP, GIF, BMP or TIFF") from error
+
+
+def _photo(name: str, source: Path | bytes, model: Model, formats: tuple[str, ...] | None = None) -> Photo:
+    twice = (2 * model.size[0], 2 * model.size[1])
+    small, large = (decode(source, size, model.channels, formats=formats) for size in (model.size, twice))
     size = twice if large.height >= twice[0] and large.width >= twice[1] else model.size
-    return Photo(path.name, to_image(fit(small, model.size), model.channels), fit(large, size))
+    return Photo(name, to_image(fit(small, model.size), model.channels), fit(large, size))

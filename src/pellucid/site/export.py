@@ -11,7 +11,7 @@ from pellucid.data.store import Store
 from pellucid.data.stream import Stream
 from pellucid.models import Model
 from pellucid.schema import Sprites
-from pellucid.site.files import copy_viewer, write_data
+from pellucid.site.files import Folder, copy_viewer, write_data
 from pellucid.site.findings import Findings
 from pellucid.site.layer import LayerExport
 from pellucid.site.wall import Wall, write_wall
@@ -43,14 +43,14 @@ def export(
     Returns:
         The path of `index.html`.
     """
-    cards, shown = [], set() if wall is None else {each.image for each in wall.pictures}
+    site, cards, shown = Folder(folder), [], set() if wall is None else {each.image for each in wall.pictures}
     for index, each in enumerate(findings):
-        cards.append(LayerExport(folder, f"{index}", stream, store, each, shown).write())
+        cards.append(LayerExport(site, f"{index}", stream, store, each, shown).write())
         if progress is not None:
             progress(index + 1, len(findings))
-    thumbs = None if wall is None else write_wall(folder, wall)
-    write_data(folder, "site", site_card(model, dataset=_dataset(stream, store), layers=cards, wall=thumbs, explained=explained))
-    copy_viewer(folder)
+    thumbs = None if wall is None else write_wall(site, wall)
+    write_data(site, "site", site_card(model, dataset=_dataset(stream, store), layers=cards, wall=thumbs, explained=explained))
+    copy_viewer(site)
     return folder / "index.html"
 
 

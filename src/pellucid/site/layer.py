@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -17,10 +16,9 @@ from pellucid.analysis.examples import FIELDS, Examples, crop_box
 from pellucid.analysis.spectrum import falls_below_zero
 from pellucid.data.store import Store
 from pellucid.data.stream import Stream
-from pellucid.files import writing
 from pellucid.models import Layer
 from pellucid.schema import Sprites
-from pellucid.site.files import square, write_data, write_sprites
+from pellucid.site.files import Shelf, square, write_data, write_sprites
 from pellucid.site.findings import AtlasFinding, Findings, UnitFinding
 
 UNIT_TILE, CROP_TILE, WHOLE_TILE, ICON_TILE, PATCH_TILE = 128, 112, 160, 80, 72  # pixels
@@ -32,7 +30,7 @@ ALIKE, OPPOSITE, FAVOURS = 6, 3, 5  # units and classes that a unit's page names
 
 @dataclass
 class LayerExport:
-    folder: Path
+    site: Shelf
     id: str
     stream: Stream
     store: Store
@@ -57,7 +55,7 @@ class LayerExport:
         pictures = [Image.open(each.file) for each in units]
         crops = self.sprites("crops", self.crops, CROP_TILE)
         wholes = self.sprites("wholes", self.wholes, WHOLE_TILE)
-        write_data(self.folder, f"layer-{self.id}", schema.LayerPage(self.id, pages, crops, wholes, self.concepts(), atlas))
+        write_data(self.site, f"layer-{self.id}", schema.LayerPage(self.id, pages, crops, wholes, self.concepts(), atlas))
         speaking = [index for index, page in enumerate(pages) if not page.silent]
         return schema.LayerCard(
             id=self.id,
@@ -75,6 +73,7 @@ class LayerExport:
 
     def unit(self, unit: UnitFinding, place: int) -> schema.Unit:
         every = max(1, -(-len(unit.history) // MOMENTS))
+        constant = self.constant(unit.channel)
         return schema.Unit(
             name=unit.name,
             channel=unit.channel,
@@ -83,8 +82,9 @@ class LayerExport:
             score=unit.score,
             silent=unit.silent,
             history=[float(f"{each:.4g}") for each in unit.history[::every]],
-            examples=self.examples(self.findings.examples, unit.channel),
-            spectrum=self.spectrum(unit.channel),
+            constant=constant,
+            examples=self.examples(self.findings.examples, unit.channel) if constant is None else [],
+            spectrum=self.spectrum(unit.channel) if constant is None else [],
             bars=self.bars[unit.channel],
             alike=self.kin(place, 1, ALIKE),
             opposite=self.kin(place, -1, OPPOSITE),
@@ -109,11 +109,14 @@ class LayerExport:
         return None if known is None else schema.ConceptCard(known.pictures, known.concepts, known.limit)
 
     def copied(self, file: Path, name: str) -> str:
-        """A unit's picture in the site's folder: its path from there."""
-        target = self.folder / "units" / self.id / f"{name}.png"
-        with writing(target) as path:
-            shutil.copyfile(file, path)
-        return target.relative_to(self.folder).as_posix()
+        """A unit's picture in the site: its path there."""
+        path = f"units/{self.id}/{name}.png"
+        self.site.put(path, file.read_bytes())
+        return path
+
+    def constant(self, channel: int) -> float | None:
+        least, most = (self.findings.spectrum[end].examples.values[channel] for end in (0, -1))
+        return float(f"{most.max():.5g}") if least.min() == most.max() else None
 
     def spectrum(self, channel: int) -> list[schema.Bucket]:
         """The parts that hold something, but for the most, which the examples show; no minimum where nothing is below zero."""
@@ -156,7 +159,7 @@ class LayerExport:
                 )
                 for cell in level.cells
             ]
-            write_data(self.folder, f"atlas-{self.id}-{level.grid}", schema.AtlasLevel(level.grid, cells))
+            write_data(self.site, f"atlas-{self.id}-{level.grid}", schema.AtlasLevel(level.grid, cells))
             sprites = self.sprites(f"icons-{level.grid}", [Image.open(each) for each in icons], ICON_TILE)
             cards.append(schema.LevelCard(level.grid, len(cells), sprites))
         return schema.AtlasCard(
@@ -182,7 +185,7 @@ class LayerExport:
         return sample.name, None if sample.label is None else self.stream.label_names[sample.label]
 
     def sprites(self, kind: str, pictures: Sequence[Image.Image], tile: int) -> Sprites:
-        return write_sprites(self.folder, f"{kind}-{self.id}", pictures, tile=tile)
+        return write_sprites(self.site, f"{kind}-{self.id}", pictures, tile=tile)
 
 
 def _field(layer: Layer) -> schema.Field | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,7 +40,12 @@ def serve(run: Path, *, host: str = "127.0.0.1", port: int = 8000, on_ready: Cal
     Raises:
         PellucidError: the run has no site, or the port is taken.
     """
-    with make_server(run, host=host, port=port) as server:
+    until_interrupted(make_server(run, host=host, port=port), on_ready)
+
+
+def until_interrupted(server: SiteServer, on_ready: Callable[[str], None] | None) -> None:
+    """Let a server answer until Ctrl-C, and close it."""
+    with server:
         if on_ready is not None:
             on_ready(server.address)
         with contextlib.suppress(KeyboardInterrupt):
@@ -50,8 +55,19 @@ def serve(run: Path, *, host: str = "127.0.0.1", port: int = 8000, on_ready: Cal
 def make_server(run: Path, *, host: str = "127.0.0.1", port: int = 8000) -> SiteServer:
     """The server, bound but not yet running: call `serve_forever`, close it with `server_close` or `with`."""
     root = site_folder(run)
-    try:
+    with binding(host, port):
         return SiteServer((host, port), root)
+
+
+@contextlib.contextmanager
+def binding(host: str, port: int) -> Iterator[None]:
+    """Say in one line why nobody can listen there.
+
+    Raises:
+        PellucidError: the port is taken, or none; the address is not this machine's.
+    """
+    try:
+        yield
     except (OSError, OverflowError) as error:
         raise _unbindable(host, port, error) from error
 
@@ -74,24 +90,6 @@ def _unbindable(host: str, port: int, error: OSError | OverflowError) -> Pelluci
     if error.errno in (errno.EACCES, errno.EPERM):
         return PellucidError(f"no permission to listen on port {port}; choose one above 1023 with --port")
     return PellucidError(f"cannot listen on {host}:{port}: {error.strerror or error}")
-
-
-class SiteServer(ThreadingHTTPServer):
-    """A threading server that knows its site's folder."""
-
-    daemon_threads = True
-    allow_reuse_address = os.name != "nt"  # Windows would let two servers share a port
-
-    def __init__(self, address: tuple[str, int], root: Path) -> None:
-        self.root = root.resolve()
-        super().__init__(address, Handler)
-
-    @property
-    def address(self) -> str:
-        """Where a browser finds the site."""
-        host, port = self.server_address[:2]
-        name = host.decode() if isinstance(host, bytes | bytearray) else str(host)
-        return f"http://{'127.0.0.1' if name == '0.0.0.0' else name}:{port}/"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -122,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse
 
     def _answer(self, *, body: bool) -> None:
-        path = self.find(self.path)
+        path = self.find()
         if path is None:
             return self.send_error(HTTPStatus.NOT_FOUND)
         try:
@@ -151,20 +149,46 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(size))
         self.end_headers()
 
-    def find(self, target: str) -> Path | None:
+    def find(self) -> Path | None:
         """The file that a request names, or None: never a folder, never anything outside the site, also not by a symbolic link."""
-        try:
-            parts = unquote(urlsplit(target).path, errors="strict").split("/")
-        except ValueError:
-            return None
-        wanted = parts[1:] if parts[-1] else [*parts[1:-1], "index.html"]
-        if parts[0] or any(each in ("", ".", "..") or each.startswith(".") or set(each) & set("\\:\0") for each in wanted):
+        wanted = self.wanted()
+        if wanted is None:
             return None
         try:
-            path = self.server.root.joinpath(*wanted).resolve(strict=True)
+            path = self.server.root.joinpath(*wanted.split("/")).resolve(strict=True)
         except OSError:
             return None
         return path if path.is_relative_to(self.server.root) and path.is_file() else None
 
+    def wanted(self) -> str | None:
+        """The path that a request names, relative to the site; None where it names none that a site may have."""
+        try:
+            parts = unquote(urlsplit(self.path).path, errors="strict").split("/")
+        except ValueError:
+            return None
+        names = parts[1:] if parts[-1] else [*parts[1:-1], "index.html"]
+        if parts[0] or any(each in ("", ".", "..") or each.startswith(".") or set(each) & set("\\:\0") for each in names):
+            return None
+        return "/".join(names)
+
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the terminal belongs to the command line."""
+
+
+class SiteServer(ThreadingHTTPServer):
+    """A threading server that knows its site's folder."""
+
+    daemon_threads = True
+    allow_reuse_address = os.name != "nt"  # Windows would let two servers share a port
+    handler: type[Handler] = Handler
+
+    def __init__(self, address: tuple[str, int], root: Path) -> None:
+        self.root = root.resolve()
+        super().__init__(address, self.handler)
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the site."""
+        host, port = self.server_address[:2]
+        name = host.decode() if isinstance(host, bytes | bytearray) else str(host)
+        return f"http://{'127.0.0.1' if name == '0.0.0.0' else name}:{port}/"

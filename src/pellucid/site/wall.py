@@ -28,7 +28,7 @@ from pellucid.data.stream import Stream
 from pellucid.files import writing
 from pellucid.run import in_parts
 from pellucid.schema import Sprites
-from pellucid.site.files import square, write_data, write_sprites
+from pellucid.site.files import Shelf, square, write_data, write_sprites
 
 MOST = 2_000  # pictures: more would be too small to be told apart, and too much to send
 NEAREST = 8
@@ -87,8 +87,8 @@ def make_wall(
     return Wall(maker.pictures, sheets, found, maker.by_pixels(sheets))
 
 
-def write_wall(site: Path, wall: Wall) -> Sprites:
-    """Write the data and thumbnails of a wall into a site's folder."""
+def write_wall(site: Shelf, wall: Wall) -> Sprites:
+    """Write the data and thumbnails of a wall into a site."""
     write_data(site, "pictures", schema.PicturesPage(list(wall.pictures)))
     for index, (places, near) in enumerate(wall.layers):
         write_data(site, f"wall-{index}", schema.Wall(wall.side, places.tolist(), _neighbours(near)))

@@ -1,6 +1,7 @@
 // What surrounds a map: its buttons and keys, and the panel beside it, on a phone a sheet that comes up from below.
 
 import { type Child, h, replace, svg } from "../dom";
+import { keysHelp } from "../parts";
 import type { AtlasMap } from "./map";
 
 /** Nearer, farther, the whole map. */
@@ -48,22 +49,14 @@ export function mapKey(event: KeyboardEvent, canvas: HTMLCanvasElement, map: Atl
   event.preventDefault();
 }
 
-/** What can be done with the keys, for those who ask. */
-export function keysHelp(what: string): HTMLElement {
-  const fact = (term: string, value: string) => [h("dt", {}, term), h("dd", {}, value)];
-  return h(
-    "details",
-    { class: "keys" },
-    h("summary", {}, "With the keyboard"),
-    h(
-      "dl",
-      {},
-      ...fact("← ↑ → ↓", "the next picture"),
-      ...fact("Enter", what),
-      ...fact("Esc", "back"),
-      ...fact("+ −", "nearer, farther"),
-      ...fact("0", "the whole map"),
-    ),
+/** What can be done with the keys on a map; Enter shows `what`. */
+export function mapKeys(what: string): HTMLElement {
+  return keysHelp(
+    ["← ↑ → ↓", "the next picture"],
+    ["Enter", what],
+    ["Esc", "back"],
+    ["+ −", "nearer, farther"],
+    ["0", "the whole map"],
   );
 }
 

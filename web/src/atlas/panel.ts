@@ -5,7 +5,7 @@ import { count, number, shortName, signed } from "../format";
 import { to } from "../route";
 import type { AtlasCard, Cell, ClassValue, LayerCard, Site } from "../schema";
 import { sprite } from "../sprites";
-import { keysHelp } from "./frame";
+import { mapKeys } from "./frame";
 import type { Spot } from "./level";
 
 export const className = (site: Site, each: ClassValue | undefined): string | null => (each && site.classes[each.index]) ?? null;
@@ -82,7 +82,7 @@ function classBars(site: Site, classes: ClassValue[], pick: (name: string) => vo
     {},
     h("h3", {}, "Speaks for"),
     h("ol", { class: "bars" }, ...rows),
-    h("p", { class: "hint" }, "mean attribution to the class; choose one to find it on the map"),
+    h("p", { class: "hint" }, "mean attribution to the class, red where it speaks against it; choose one to find it on the map"),
   );
 }
 
@@ -119,7 +119,7 @@ export function about(site: Site, layer: LayerCard, atlas: AtlasCard): HTMLEleme
       { class: "only-touch" },
       "Tap a picture to see what it stands for. Drag to move, pinch to zoom: closer in, the pictures become finer.",
     ),
-    keysHelp("its details"),
+    mapKeys("its details"),
     h("h3", {}, "How it was made"),
     h(
       "dl",

@@ -9,13 +9,14 @@ import { bothWays } from "./classes";
 import { percent } from "./heat";
 import type { Numbers } from "./numbers";
 import { largest } from "./packed";
-import { boxOf, hueOf, lay, paintHues } from "./paint";
+import { boxOf, hueOf, lay, paintHues, wider } from "./paint";
 import type { Picker, Shown } from "./picker";
 
 /** The picture in grey with maps over it, each in its own colour. */
 export function hueFigure(numbers: Numbers, place: number): { element: HTMLElement; canvas: HTMLCanvasElement } {
   const canvas = h("canvas", { class: "hues", "aria-hidden": "true" });
-  lay(canvas, boxOf(numbers.place(place)));
+  const { rows, cols } = numbers.place(place);
+  lay(canvas, wider(boxOf(numbers.place(place)), rows, cols));
   const element = h(
     "div",
     { class: "frame grey" },

@@ -85,4 +85,4 @@ export function describe(numbers: Numbers, { kind, place, index }: Choice): stri
   return `Group ${index + 1} of ${where}`;
 }
 
-export const percent = (share: number) => `${number(100 * share)} %`;
+export const percent = (share: number) => (share > 0 && share < 1e-4 ? "< 0.01 %" : `${number(100 * share)} %`);

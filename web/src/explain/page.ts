@@ -1,7 +1,7 @@
 // One explained picture, from its pixels to the classes, as figures that follow one choice.
 
 import { h } from "../dom";
-import type { Page } from "../parts";
+import { keysHelp, type Page } from "../parts";
 import type { ExplainPage, Site } from "../schema";
 import { ChannelList } from "./channels";
 import { mark } from "./chooser";
@@ -54,7 +54,7 @@ export function explainView(site: Site, page: ExplainPage, query: URLSearchParam
     section(
       "groups",
       "Groups of neurons",
-      "Channels that answer together in this picture, taken together, and what each group gives to the chosen class.",
+      "Channels that answer together in this picture, taken together, and what each group gives to the chosen class by the gradient here. Where the network bends, that can be far from what the whole layer gives, even of another sign: the path above adds up to the whole.",
       columns(page.layers.map((layer) => new Groups(numbers, picker, layer).element)),
     ),
     section(
@@ -71,7 +71,12 @@ export function explainView(site: Site, page: ExplainPage, query: URLSearchParam
         factorsFigure(numbers, picker),
       ),
     section("methods", "By other methods", methodsNote(numbers), methodsFigure(numbers, picker), unfit(page)),
-    keys(),
+    keysHelp(
+      ["Tab", "to the next figure"],
+      ["Arrows", "from cell to cell, or from one to the next in a list"],
+      ["Enter", "keeps what is shown, or lets it go"],
+      ["Escape", "lets go"],
+    ),
     live,
   );
   picker.onChange((shown) => mark(main, numbers, shown, picker.pin));
@@ -143,22 +148,5 @@ function unfit(page: ExplainPage): HTMLElement | null {
     "ul",
     { class: "facts" },
     ...page.unfit.map((each) => h("li", {}, `${each.name} is not for this network: ${each.reason}`)),
-  );
-}
-
-function keys(): HTMLElement {
-  const fact = (term: string, value: string) => [h("dt", {}, term), h("dd", {}, value)];
-  return h(
-    "details",
-    { class: "keys" },
-    h("summary", {}, "With the keyboard"),
-    h(
-      "dl",
-      {},
-      ...fact("Tab", "to the next figure"),
-      ...fact("Arrows", "from cell to cell, or from one to the next in a list"),
-      ...fact("Enter", "keeps what is shown, or lets it go"),
-      ...fact("Escape", "lets go"),
-    ),
   );
 }

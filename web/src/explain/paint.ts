@@ -24,16 +24,28 @@ export function paintLight(
   });
 }
 
-/** Draws several maps at once, each in its own hue; `lit` alone where one is. */
+/** Draws several maps at once, each in its own hue, `lit` alone where one is; the outermost cells go on for one more, see `wider`. */
 export function paintHues(canvas: HTMLCanvasElement, maps: Float32Array[], rows: number, cols: number, lit: number | null): void {
   const tops = maps.map((map) => largest(map) || 1);
   const colours = maps.map((_, i) => rgb(hueOf(i, maps.length)));
-  paint(canvas, rows, cols, (i) => {
-    const shares = maps.map((map, m) => (lit === null || lit === m ? Math.max(0, map[i] ?? 0) / (tops[m] ?? 1) : 0));
-    const all = shares.reduce((sum, each) => sum + each, 0);
-    const [r, g, b] = [0, 1, 2].map((c) => shares.reduce((sum, each, m) => sum + each * (colours[m]?.[c] ?? 0), 0) / (all || 1));
-    return [r ?? 0, g ?? 0, b ?? 0, 0.88 * Math.min(1, Math.max(...shares)) ** CURVE];
-  });
+  paint(
+    canvas,
+    rows,
+    cols,
+    (i) => {
+      const shares = maps.map((map, m) => (lit === null || lit === m ? Math.max(0, map[i] ?? 0) / (tops[m] ?? 1) : 0));
+      const all = shares.reduce((sum, each) => sum + each, 0);
+      const [r, g, b] = [0, 1, 2].map((c) => shares.reduce((sum, each, m) => sum + each * (colours[m]?.[c] ?? 0), 0) / (all || 1));
+      return [r ?? 0, g ?? 0, b ?? 0, 0.88 * Math.min(1, Math.max(...shares)) ** CURVE];
+    },
+    1,
+  );
+}
+
+/** The box of a map with one cell more on each side: the middles of its cells stop short of the picture's border. */
+export function wider([top, left, bottom, right]: Box, rows: number, cols: number): Box {
+  const [height, width] = [(bottom - top) / rows, (right - left) / cols];
+  return [top - height, left - width, bottom + height, right + width];
 }
 
 export function hueOf(index: number, count: number): number {
@@ -64,14 +76,16 @@ export function lay(element: HTMLElement, [top, left, bottom, right]: Box, frame
   });
 }
 
-function paint(canvas: HTMLCanvasElement, rows: number, cols: number, colour: (i: number) => number[]): void {
-  canvas.width = cols;
-  canvas.height = rows;
+function paint(canvas: HTMLCanvasElement, rows: number, cols: number, colour: (i: number) => number[], margin = 0): void {
+  canvas.width = cols + 2 * margin;
+  canvas.height = rows + 2 * margin;
   const context = canvas.getContext("2d");
   if (!context) return;
-  const image = context.createImageData(cols, rows);
-  for (let i = 0; i < rows * cols; i++) {
-    const [r = 0, g = 0, b = 0, a = 0] = colour(i);
+  const image = context.createImageData(canvas.width, canvas.height);
+  const inside = (at: number, count: number) => Math.max(0, Math.min(count - 1, at - margin));
+  for (let i = 0; i < canvas.width * canvas.height; i++) {
+    const [row, col] = [inside(Math.floor(i / canvas.width), rows), inside(i % canvas.width, cols)];
+    const [r = 0, g = 0, b = 0, a = 0] = colour(row * cols + col);
     image.data.set([r, g, b, 255 * a], 4 * i);
   }
   context.putImageData(image, 0, 0);

@@ -2,16 +2,23 @@
 
 import { h } from "../dom";
 import { count, shortName } from "../format";
+import type { HandIn } from "../live/desk";
 import { fieldFigure, fieldText, type Page, pill, shapeText } from "../parts";
 import { to } from "../route";
-import type { DatasetCard, LayerCard, Site } from "../schema";
+import type { DatasetCard, ExplainCard, LayerCard, Site } from "../schema";
 import { address, sprite } from "../sprites";
 
 const COLUMNS = 8; // pictures in a row of a layer on a wide window
 
-export function home(site: Site): Page {
-  if (site.layers.length === 0)
-    return { title: "", crumbs: [], main: h("main", { class: "home" }, explainedOnly(site), explainedList(site)) };
+/** The front page; on a server that explains pictures with those that were handed in, and the place for more. */
+export function home(site: Site, handed: ExplainCard[] = [], handIn: HandIn | null = null): Page {
+  const cards = [...handed, ...site.explained];
+  const hooks = handIn ? { start: handIn.start, stop: handIn.stop } : {};
+  if (site.layers.length === 0) {
+    const main = h("main", { class: "home" }, explainedOnly(site), handIn?.element, explainedList(site, cards));
+    return { title: "", crumbs: [], main, ...hooks };
+  }
+  const explained = cards.length > 0 && explainedSection(site, cards);
   const main = h(
     "main",
     { class: "home" },
@@ -33,9 +40,11 @@ export function home(site: Site): Page {
       ),
       mosaic(site),
     ),
+    handIn?.element,
+    handIn && explained,
     howToRead(site),
     wallLink(site),
-    site.explained.length > 0 && explainedSection(site),
+    !handIn && explained,
     h(
       "section",
       { class: "layers", "aria-labelledby": "layers" },
@@ -44,7 +53,7 @@ export function home(site: Site): Page {
       ...site.layers.map((layer) => layerRow(site, layer)),
     ),
   );
-  return { title: "", crumbs: [], main };
+  return { title: "", crumbs: [], main, ...hooks };
 }
 
 function layerNote(): HTMLElement {
@@ -192,19 +201,19 @@ function explainedOnly(site: Site): HTMLElement {
   );
 }
 
-function explainedSection(site: Site): HTMLElement {
+function explainedSection(site: Site, cards: ExplainCard[]): HTMLElement {
   const note = "What the network saw in single pictures, layer by layer, and what speaks for the classes that it names.";
   return h(
     "section",
     { class: "layers", "aria-labelledby": "explained" },
     h("h2", { id: "explained" }, "Explained pictures"),
     h("p", { class: "note" }, note),
-    explainedList(site),
+    explainedList(site, cards),
   );
 }
 
-function explainedList(site: Site): HTMLElement {
-  const card = ({ id, name, photo, classes }: Site["explained"][number]) => {
+function explainedList(site: Site, cards: ExplainCard[]): HTMLElement {
+  const card = ({ id, name, photo, classes }: ExplainCard) => {
     const best = classes[0];
     const said = best ? `${shortName(site.classes[best.index] ?? "")}, ${(100 * best.probability).toFixed(0)}\u00a0%` : "";
     return h(
@@ -219,7 +228,7 @@ function explainedList(site: Site): HTMLElement {
       ),
     );
   };
-  return h("ul", { class: "explained-list" }, ...site.explained.map(card));
+  return h("ul", { class: "explained-list" }, ...cards.map(card));
 }
 
 function layerRow(site: Site, layer: LayerCard): HTMLElement {

@@ -1,6 +1,6 @@
 // The pictures of the run as a wall, alike ones side by side; one of them chosen, and the nearest to it in each layer.
 
-import { foot, keysHelp, mapKey, Panel, zoomControls } from "../atlas/frame";
+import { foot, mapKey, mapKeys, Panel, zoomControls } from "../atlas/frame";
 import { Level, type Spot } from "../atlas/level";
 import { AtlasMap } from "../atlas/map";
 import * as data from "../data";
@@ -309,7 +309,7 @@ class WallPage {
       ),
       h("p", {}, "Choose a picture to see the nearest to it in each layer, beside the nearest by pixels alone."),
       h("p", { class: "hint" }, this.drawn()),
-      keysHelp("the nearest to it"),
+      mapKeys("the nearest to it"),
     );
     this.panel.rest("Tap a picture", "About this wall", about);
     this.pointed(null);

@@ -71,7 +71,8 @@ function made(unit: Unit): HTMLElement {
   return h(
     "div",
     { class: "made" },
-    !unit.silent && h("p", { class: "big-number" }, h("b", {}, number(unit.score)), h("span", {}, "score of the painted picture")),
+    !unit.silent &&
+      h("p", { class: "big-number" }, h("b", {}, number(unit.score)), h("span", {}, "mean answer all over the painted picture")),
     line && h("figure", {}, line, h("figcaption", {}, "how the score grew while it was painted")),
     unit.quality.length > 0 && h("ul", { class: "quality", "aria-label": "How good the picture is" }, ...unit.quality.map(finding)),
     h("p", { class: "settings" }, unit.settings),
@@ -87,12 +88,7 @@ function finding(sentence: string): HTMLElement {
 function examples(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): HTMLElement {
   const heading = h("h2", { id: "examples" }, "What excites it in real pictures");
   if (unit.examples.length === 0) {
-    return h(
-      "section",
-      { "aria-labelledby": "examples" },
-      heading,
-      h("p", { class: "note" }, "No picture of the data excites this unit."),
-    );
+    return h("section", { "aria-labelledby": "examples" }, heading, h("p", { class: "note" }, nothing(unit)));
   }
   return h(
     "section",
@@ -101,10 +97,16 @@ function examples(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): HT
     h(
       "p",
       { class: "note" },
-      "The strongest first, each cut to what the unit can see. Choose one to see where in its picture it was found.",
+      "The strongest first, by the highest answer at any one place, each cut to what the unit can see there. Choose one to see where in its picture it was found.",
     ),
     gallery(site, layer, page, [unit.examples], 0, ([crops]) => crops as HTMLElement),
   );
+}
+
+function nothing(unit: Unit): string {
+  if (unit.constant === null) return "No picture of the data excites this unit.";
+  const dead = unit.constant === 0 ? "It is dead: it" : "It is constant: it";
+  return `${dead} answers ${number(unit.constant)} everywhere in all pictures of the data, so none of them says anything about it.`;
 }
 
 /** From what a unit answers least to what it answers most, between the pictures painted for both. */
@@ -133,11 +135,21 @@ function spectrum(site: Site, layer: LayerCard, page: LayerPage, unit: Unit): HT
         h(
           "div",
           { class: "parts" },
-          negative !== null && painted(negative, "painted for the least", `What unit ${unit.name} answers least`),
+          negative === null ? floor() : painted(negative, "painted for the least", `What unit ${unit.name} answers least`),
           ...parts.map((part, i) => h("div", { class: "part" }, partTitle(part.name, part.share), lists[i])),
           !unit.silent && painted(unit.picture, "painted for the most", `What unit ${unit.name} answers most`),
         ),
     ),
+  );
+}
+
+/** What stands in place of the picture for the least, where there is nothing to paint. */
+function floor(): HTMLElement {
+  return h(
+    "div",
+    { class: "part" },
+    h("h3", {}, "no less than zero"),
+    h("p", { class: "hint" }, "It answers nothing below, or hardly: as behind a ReLU."),
   );
 }
 
