@@ -188,9 +188,9 @@ def test_a_second_start_does_nothing_and_changes_nothing(run: Path) -> None:
 def test_other_settings_are_refused(run: Path) -> None:
     with pytest.raises(UsageError, match="steps was 3, is now 4"):
         build(run, steps=4)
-    with pytest.raises(UsageError, match="images was"):
+    with pytest.raises(UsageError, match="the pictures are others"):
         build(run, pictures=161)
-    with pytest.raises(UsageError, match="model was"):
+    with pytest.raises(UsageError, match="the network is another one"):
         build(run, spec="terrarium:judge")
 
 

@@ -9,6 +9,7 @@ SOURCE = Path(pellucid.__file__)
 ORDER = [
     "errors",
     "files",
+    "settings",
     "arrays",
     "schema",
     "kernels",

@@ -92,6 +92,11 @@ def test_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
         groups(np.concatenate([rows, -np.ones((1, 12))]), 2)
     with pytest.raises(UsageError, match="all zero"):
         groups(np.zeros((4, 3)), 2)
+    for method in ("nmf", "kmeans"):
+        with pytest.raises(UsageError, match=r"^vectors: row 1 has numbers that are not finite; leave such rows out$"):
+            groups([[1.0, 2.0], [np.nan, 1.0]], 2, method=method)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UsageError, match="give n rows"):
+        groups(np.ones(4), 2)
     with pytest.raises(UsageError, match="there are 'nmf' and 'kmeans'"):
         groups(rows, 2, method="pca")  # pyright: ignore[reportArgumentType]
     monkeypatch.setitem(sys.modules, "sklearn", None)

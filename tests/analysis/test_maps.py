@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from pellucid.analysis.concepts import terrarium_concepts
 from pellucid.analysis.dissect import dissect
+from pellucid.analysis.groups import picture_groups
 from pellucid.analysis.maps import (
     Filters,
     activation_maps,
@@ -22,6 +24,7 @@ from pellucid.analysis.maps import (
     overlay,
     upsample,
 )
+from pellucid.analysis.queries import picture_vector
 from pellucid.arrays import to_image, to_picture
 from pellucid.data.stream import Stream
 from pellucid.errors import NotFoundError, UsageError
@@ -226,6 +229,29 @@ def test_an_overlay_keeps_what_is_masked() -> None:
     image, pixels = torch.rand(3, 4, 5), torch.rand(4, 5) > 0.5
     found = overlay(image, pixels)
     assert torch.equal(found[:, pixels], image[:, pixels]) and torch.equal(found[:, ~pixels], 0.25 * image[:, ~pixels])
+
+
+def test_an_overlay_of_another_size_is_said() -> None:
+    with pytest.raises(UsageError, match="pixels: a mask of 96 × 96 for a picture of 50 × 96; give one of the picture's size"):
+        overlay(torch.rand(3, 50, 96), torch.ones(96, 96, dtype=torch.bool))
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda image: activation_maps(network(), image, "mixed3b"),
+        lambda image: mask(network(), image, "mixed3b:1"),
+        lambda image: picture_vector(network(), "mixed3b", image),
+        lambda image: picture_groups(network(), image, "mixed3b"),
+    ],
+    ids=["activation_maps", "mask", "picture_vector", "picture_groups"],
+)
+@pytest.mark.parametrize(("value", "said"), [(torch.nan, "not finite"), (200.0, "to 200; terrarium takes pictures in")])
+def test_what_is_no_picture_is_said(look: Callable[[Tensor], object], value: float, said: str) -> None:
+    image = scene("lake").clone()
+    image[0, 5, 5] = value
+    with pytest.raises(UsageError, match=said):
+        look(image)
 
 
 def test_wrong_use_is_said() -> None:

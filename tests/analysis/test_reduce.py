@@ -95,6 +95,29 @@ def test_wrong_use() -> None:
         layout(np.ones((0, 3)))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_that_are_no_numbers_are_named(method: str, bad: float) -> None:
+    rows = np.ones((20, 3))
+    rows[[4, 7], 1] = bad
+    with pytest.raises(UsageError, match="vectors: row 4 has numbers that are not finite; leave such rows out"):
+        layout(rows, method=method)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_are_no_rows() -> None:
+    for measure in (layout, lambda rows: pca(rows, 2), lambda rows: trustworthiness(rows, np.ones((20, 2)), 3)):
+        for shape in ((20,), (4, 5, 3)):
+            with pytest.raises(UsageError, match=r"vectors: an array of shape .*; give n rows of numbers"):
+                measure(np.ones(shape))
+    assert (
+        len(layout(torch.eye(30), method="pca")) == len(layout(np.full((30, 2), 1e38), method="pca")) == 30
+    )  # sums beyond float32
+    with pytest.raises(UsageError, match="points: 19 for 20 vectors; give one for each"):
+        trustworthiness(np.ones((20, 3)), np.ones((19, 2)), 3)
+    with pytest.raises(UsageError, match="points: row 0 has numbers"):
+        trustworthiness(np.ones((20, 3)), np.full((20, 2), np.nan), 3)
+
+
 @pytest.mark.parametrize(
     ("method", "module", "package"),
     [("umap", "umap", "umap-learn"), ("tsne", "openTSNE", "opentsne"), ("pacmap", "pacmap", "pacmap")],

@@ -87,6 +87,16 @@ def test_of_each_picture_one_position(store: Store) -> None:
             searched.hits(rows[20], k, **options)  # type: ignore[arg-type]
 
 
+def test_no_direction_is_near_to_nothing_by_cosine(store: Store) -> None:
+    nothing = np.zeros(store.layer("0").channels)
+    with pytest.raises(UsageError, match=r"vector: all zero, .*; take metric='euclidean'"):
+        open_search(store, "0", whole=False).hits(nothing, 3)
+    shortest = np.linalg.norm(np.asarray(store.vectors("0"), np.float32), axis=1).min()
+    assert open_search(store, "0", whole=False, metric="euclidean").hits(nothing, 3)[0].distance == pytest.approx(
+        shortest, rel=1e-3
+    )
+
+
 def test_a_part_of_a_picture_is_the_mean_of_the_positions_in_it(model: Model, images: torch.Tensor) -> None:
     with torch.no_grad():
         map = capture(model, images[:1], ["0"])["0"][0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from pellucid.analysis import spectrum as module
 from pellucid.analysis.examples import TopExamples, top_examples
-from pellucid.analysis.spectrum import NEAR, Bucket, spectrum
+from pellucid.analysis.spectrum import NEAR, Bucket, constants, spectrum
 from pellucid.data.collect import collect
 from pellucid.data.store import Store
 from pellucid.data.stream import open_stream
@@ -108,3 +110,22 @@ def test_wrong_use(store: Store) -> None:
         spectrum(store, "0", 4)
     with pytest.raises(NotFoundError, match="2"):
         spectrum(store, "2", 1)
+
+
+def test_constants_are_the_channels_of_one_value(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 5, 4), nn.ReLU())
+    with torch.no_grad():
+        network[0].weight.abs_()  # so that the others answer to any picture
+        network[0].weight[[1, 4]] = 0
+        network[0].bias[[1, 4]] = torch.tensor([-1.0, 2.0])
+    model = load(network, size=32)
+    stream, least = open_stream("terrarium:7", size=model.size), TopExamples(2, least=True)
+    found = [
+        collect(model, stream, LAYERS, tmp_path / f"{len(watched)}", part=3, attributions=False, observers=watched)
+        for watched in ([TopExamples(2), least], [least])
+    ]
+    assert [constants(found[0], layer) for layer in LAYERS] == [{1: -1.0, 4: 2.0}, {1: 0.0, 4: 2.0}]
+    assert constants(found[1], "0") == {}
+    with pytest.raises(NotFoundError, match=r"the layer '2' is not there"):
+        constants(found[1], "2")

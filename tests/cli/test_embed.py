@@ -119,3 +119,34 @@ def test_pictures_that_broke_since_are_named(run: Path, pellucid: Call) -> None:
     (photos / "3.png").write_bytes(b"torn")
     done = pellucid("embed", "torn", "-o", "none", "--method", "pca", "--quiet")
     assert done.returncode == 1 and done.stderr.startswith("pellucid: 3.png: "), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pictures", "layer", "method", "said"),
+    [
+        ("terrarium:14", "0", "pca", None),
+        ("terrarium:10", "0", "pca", None),
+        ("terrarium:10", "0", "umap", "fewer than 12: laid out by pca, not by umap"),
+        ("terrarium:14", "2", "tsne", "all the same: no map says anything of them"),
+        ("terrarium:1", "2", "pca", "all the same: no map says anything of them"),
+    ],
+)
+def test_another_layout_than_the_one_asked_for_is_said(
+    folder: Path, pellucid: Call, pictures: str, layer: str, method: str, said: str | None
+) -> None:
+    (folder / "dead.py").write_text(
+        "import torch\nfrom torch import nn\nSIZE = 16\n\n\n"
+        "def build():\n"
+        "    torch.manual_seed(0)\n"
+        "    dead = nn.Conv2d(4, 3, 1)\n"
+        "    nn.init.zeros_(dead.weight), nn.init.constant_(dead.bias, -1)\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 8), dead, nn.ReLU())\n"
+    )
+    run = f"dead-{pictures.replace(':', '-')}"
+    assert pellucid("collect", "dead.py:build", pictures, "-o", run, "--layers", "0", "2", "--quiet").returncode == 0
+    done = pellucid("embed", run, "-o", run, "--layer", layer, "--method", method, "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ("" if said is None else f"pellucid: the answers of {layer} to the pictures are {said}\n")
+    facts = json.loads(done.stdout)
+    assert (facts["method"], facts["lacking"], facts["wall"]) == ("pca", said, f"{run}/{layer}-pca.png")
+    assert (folder / facts["wall"]).exists() and (folder / facts["table"]).exists()

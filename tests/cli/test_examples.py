@@ -115,3 +115,57 @@ def test_wrong_use_is_one_line(run: Path, pellucid: Call, arguments: list[str], 
     assert done.stderr.startswith("pellucid: ") and done.stderr.count("\n") == 1
     assert (done.returncode, done.stdout) == (status, ""), done.stderr
     assert not (run.parent / "none").exists()
+
+
+@pytest.mark.parametrize(("verb", "parts"), [("examples", 1), ("spectrum", 5)])
+def test_units_that_answer_the_same_everywhere_have_no_pictures(folder: Path, pellucid: Call, verb: str, parts: int) -> None:
+    if not (folder / "same").exists():
+        (folder / "still.py").write_text(
+            "import torch\nfrom torch import nn\nSIZE = 24\n\n\n"
+            "def build():\n"
+            "    first = nn.Conv2d(3, 2, 1)\n"
+            "    with torch.no_grad():\n"
+            "        first.weight[0], first.bias[0], first.weight[1], first.bias[1] = 1, 0, 0, -1\n"
+            "    return nn.Sequential(first, nn.ReLU())\n"
+        )
+        done = pellucid("collect", "still.py:build", "terrarium:6", "-o", "same", "--layers", "0", "1", "--examples", "2")
+        assert done.returncode == 0, done.stderr
+    arguments = (verb, "same", "1:1", "1:0", "0:1", "-k", "2", "-o", "sheets", "--quiet")
+    lines = pellucid(*arguments).stdout.splitlines()
+    assert (lines[0], lines[3]) == ("1:1  silent: 0 everywhere", "0:1  constant: -1 everywhere") and "everywhere" not in lines[1]
+    units = [unit for each in json.loads(pellucid(*arguments, "--json").stdout) for unit in each["units"]]
+    assert [(unit["constant"], len(unit["parts"])) for unit in units] == [(0.0, 0), (None, parts), (-1.0, 0)]
+    with Image.open(folder / "sheets" / f"1-{verb}.png") as sheet:
+        assert sheet.crop((0, LINE, sheet.width, LINE + 96)).convert("L").getextrema() == (255, 255)
+    pellucid(verb, "same", "1:1", "-k", "2", "-o", "alone")
+    with Image.open(folder / "alone" / f"1-{verb}.png") as sheet:  # the text is not cut off
+        dark = np.asarray(sheet.convert("L")).min(0) < 128
+        assert dark[100:].any() and not dark[-1:].any()
+
+
+def test_more_patches_than_pictures_are_said(run: Path, pellucid: Call) -> None:
+    pytest.importorskip("sklearn")
+    done = pellucid("groups", "run", "mixed4b", "-o", "sheets", "--count", "1", "--steps", "1", "-k", "37", "--quiet")
+    assert done.returncode == 0
+    assert done.stderr == "pellucid: -k 37: a patch from each picture at most is shown, and 36 were collected\n"
+
+
+def test_labels_that_are_numbers_of_classes_are_named(folder: Path, pellucid: Call) -> None:
+    if not (folder / "table.csv").exists():
+        (folder / "table.csv").write_text("file,class_index\n0.png,2\n1.png,0\n2.png,2\n3.png,1\n")
+        (folder / "named.txt").write_text("house\nlake\nfish\n")
+        (folder / "three.py").write_text(
+            "import torch\nfrom torch import nn\nSIZE = 16\n\n\n"
+            "def build():\n"
+            "    torch.manual_seed(0)\n"
+            "    return nn.Sequential(nn.Conv2d(3, 4, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))\n"
+        )
+        done = pellucid("collect", "three.py:build", "scenes", "--labels", "table.csv", "-o", "three", "--layers", "0", "1")
+        assert done.returncode == 0, done.stderr
+    wanted = {"0.png": "fish", "1.png": "house", "2.png": "fish", "3.png": "lake"}
+    for classes in ([], ["--classes", "named.txt"]):
+        (facts,) = json.loads(pellucid("examples", "three", "0:1", "-k", "4", "-o", "sheets", *classes, "--json").stdout)
+        (found,) = json.loads(pellucid("search", "three", "scenes/0.png", "-k", "4", *classes, "--json").stdout)
+        for hits in (facts["units"][0]["parts"][0]["examples"], found["hits"]):
+            named = {each["name"]: each["label"] for each in hits}
+            assert named == (wanted if classes else {"0.png": "2", "1.png": "0", "2.png": "2", "3.png": "1"})

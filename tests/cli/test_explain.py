@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from tests.cli.conftest import Call
 
 from pellucid.arrays import to_image
 from pellucid.data.decode import decode, fit
+from pellucid.errors import UsageError
 from pellucid.models import capture, load
 
 QUICK = ("--layers", "head", "--groups", "1", "--methods", "cam")
@@ -48,11 +50,54 @@ def test_pictures_of_a_run_are_taken_and_checks_are_made(folder: Path, pellucid:
     assert '"insertion"' in page
 
 
+def test_the_layers_of_the_run_are_taken_where_nobody_names_any(pellucid: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    pellucid("render", "terrarium", "mixed3b:1", "conv2:1", "conv1:1", "mixed3a:1", "-o", "four", "--steps", "1", "--quiet")
+    asked = []
+
+    def noted(*given: Any, **_: object) -> None:
+        asked.append(given[3].layers)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("pellucid.site.explaining.explain_photos", noted)
+    for more in ((), ("--layers", "conv1")):
+        pellucid("explain", "terrarium", "wide.jpg", "-o", "layered", "--run", "four", *more, "--quiet")
+    assert asked == [("conv2", "mixed3a", "mixed3b"), ("conv1",)]
+
+
+def test_more_groups_than_a_layer_has_room_for_are_said(pellucid: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def enough(*_given: object, **_named: object) -> None:
+        raise UsageError("enough")
+
+    monkeypatch.setattr("pellucid.site.explaining.explain_photos", enough)
+    call = ("explain", "terrarium", "wide.jpg", "-o", "grouped", "--quiet")
+    for layers, said in (([], "144 in mixed4b"), (["--layers", "head", "conv1"], "1 in head, 32 in conv1")):
+        line, _ = pellucid(*call, *layers, "--groups", "150").stderr.splitlines()
+        assert line.startswith("pellucid: --groups 150: as many as a layer has channels or positions are made, ")
+        assert line.endswith(said)
+    assert pellucid(*call, "--layers", "head").stderr == "pellucid: enough\n"  # nobody asked for a number
+
+
+def test_a_class_that_is_off_is_said(folder: Path, pellucid: Call) -> None:
+    (folder / "off.py").write_text(
+        "import torch\nfrom torch import nn\nSIZE, CLASSES = 16, ['off', 'on', 'other']\n\n\n"
+        "def build():\n"
+        "    only = nn.Conv2d(3, 3, 3)\n"
+        "    nn.init.ones_(only.weight)\n"
+        "    only.bias.data = torch.tensor([-50.0, 0.0, 0.0])\n"
+        "    return nn.Sequential(only, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    call = ("explain", "off.py:build", "wide.jpg", "-o", "off", "--layers", "0", "--methods", "saliency", "--quiet")
+    done = pellucid(*call, "--targets", "off", "on")
+    said = "wide.jpg: no pixel moves off, of score 0, as behind a ReLU that is off; there is nothing on the maps"
+    assert (done.returncode, done.stderr) == (0, f"pellucid: {said}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("broken.jpg",), "broken.jpg: not a picture that Pillow can read"),
         (("missing.jpg",), "missing.jpg: no such file"),
+        (("wide.jpg", "scenes"), "scenes: a folder; give the paths of pictures, such as scenes/*.jpg"),
         (("wide.jpg", "broken.jpg"), "broken.jpg: not a picture"),
         (("wide.jpg", "--layers", "mixed9"), "'mixed9' is not there (did you mean mixed"),
         (("wide.jpg", "--targets", "hous"), "'hous' is not there (did you mean house"),

@@ -98,7 +98,7 @@ def test_a_line_for_people(folder: Path, pellucid: Call) -> None:
     [
         (["dream", "terrarium", "nowhere.jpg"], 2, "nowhere.jpg: no such file"),
         (["dream", "terrarium", "broken.jpg"], 1, "broken.jpg: not a picture that Pillow can read; give a picture"),
-        (["dream", "terrarium", "."], 1, "not a regular file"),
+        (["dream", "terrarium", "."], 2, ".: a folder; give the paths of pictures"),
         (["dream", "terrarium", "wide.jpg", "--layer", "mixed4"], 2, "mixed4a"),
         (["dream", "terrarium", "tiny.png"], 2, "larger photo"),
         (["invert", "terrarium", "wide.jpg", "--layers", "conv9"], 2, "conv1"),

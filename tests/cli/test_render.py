@@ -135,6 +135,10 @@ def test_a_unit_that_answers_nothing_gets_no_picture(folder: Path, pellucid: Cal
     assert [each.name for each in (folder / "silent").iterdir()] == ["001-1-0.png"]
     done = pellucid("render", "net.py:build", "1:1", "-o", "silent", "--json", *QUICK)
     assert json.loads(done.stdout) == [{"unit": "1:1", "state": "silent", "score": 0.0, "file": None}]
+    done = pellucid("render", "net.py:build", "-o", "silent", *QUICK, "--", "0:1", "-0:1")
+    assert done.stdout.splitlines() == [
+        f"no picture  {unit}  stayed at {score}, whatever the picture" for unit, score in (("0:1", -1), ("-0:1", 1))
+    ]
 
 
 @pytest.mark.parametrize("tries", ["1", "2"])

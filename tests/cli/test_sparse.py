@@ -93,3 +93,9 @@ def test_wrong_use(folder: Path, features: Path, pellucid: Call) -> None:
         assert (done.returncode, len(done.stderr.splitlines())) == (status, 1), done
         assert said in done.stderr, done.stderr
     assert not (folder / "g.safetensors").exists()
+
+
+def test_a_file_that_no_verb_would_open_is_not_written(folder: Path, pellucid: Call) -> None:
+    done = pellucid("sparse", "plain", "mixed4a", "-o", "features.txt", "--steps", "1", "--quiet")
+    assert done.returncode == 2 and "features.txt does not end in .safetensors; give the name of a file that does" in done.stderr
+    assert not (folder / "features.txt").exists()

@@ -156,3 +156,24 @@ def test_wrong_use() -> None:
             record(model, picture(), [OUTPUT])
     with pytest.raises(PellucidError, match="cannot be differentiated"):
         record(load(Detached(), size=16), picture().float(), ["conv"])
+    with pytest.raises(UsageError, match="images: there are numbers that are not finite"):
+        record(model, torch.full((3, 16, 16), torch.nan), ["conv1"])
+    with torch.inference_mode(), pytest.raises(UsageError, match=r"inference_mode\(\) is on"):
+        record(model, picture(), ["conv1"])
+
+
+class Cut(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.last(self.first(x).detach()).mean((2, 3)))
+
+
+def test_a_gradient_that_is_cut_is_said() -> None:
+    for layers in (["last"], ["first", "last"]):
+        with pytest.raises(PellucidError, match="cannot be differentiated: it cuts the gradient before last, as detach"):
+            record(load(Cut(), size=16), picture().float(), layers)
+    with pytest.raises(PellucidError, match="before logits, as detach"):
+        record(load(Cut(), size=16), picture().float(), ["first"])

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from pellucid.errors import NotFoundError, PellucidError
+from pellucid.errors import NotFoundError, PellucidError, UsageError
 from pellucid.models import load
 from pellucid.models.layer_gradients import derivatives, layer_gradients
 
@@ -67,3 +67,90 @@ def test_what_has_no_part_is_said() -> None:
         layer_gradients(model, torch.rand(1, 3, 12, 12), lambda maps: maps["0"].mean((1, 2, 3)), reads=["0"], layers=["3"])
     with pytest.raises(NotFoundError):
         layer_gradients(model, torch.rand(1, 3, 12, 12), lambda maps: maps["0"].mean((1, 2, 3)), reads=["0"], layers=["9"])
+
+
+class Cut(nn.Module):
+    """Three layers, of which the last does not hand its gradient on."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.c1, self.c2, self.c3, self.head = how, *(nn.Conv2d(3, 3, 3) for _ in range(3)), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.c2(self.c1(x))
+        if self.how == "detach":
+            return self.head(self.c3(x.detach()).mean((2, 3)))
+        with torch.no_grad():
+            x = self.c3(x)
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("how", "layers", "said"),
+    [
+        ("detach", [], "does not reach the picture: .* none, or a method at the layer c3, which it reaches$"),
+        ("detach", ["c1"], "does not reach c1: the network or the target cuts it, as detach.*at the layer c3"),
+        ("no_grad", ["c3"], "does not reach c3: the network or the target cuts it"),
+        ("no_grad", ["c1"], "does not reach c1: .*at the layer head, which it reaches"),
+    ],
+)
+def test_a_network_that_cuts_its_gradient_is_said(how: str, layers: list[str], said: str) -> None:
+    model = load(Cut(how), size=12)
+    with pytest.raises(PellucidError, match=said):
+        derivatives(
+            model,
+            torch.rand(2, 3, 12, 12),
+            lambda maps, _: maps["logits"][:, 0, 0, 0],
+            reads=["logits"],
+            layers=layers,
+            pixels=not layers,
+        )
+
+
+def test_behind_the_cut_all_is_well() -> None:
+    model, images = load(Cut("detach"), size=12), torch.rand(2, 3, 12, 12)
+    score = lambda maps, _: maps["logits"][:, 0, 0, 0]  # noqa: E731
+    found = derivatives(model, images, score, reads=["logits"], layers=["c3"], pixels=False)
+    wanted = model.network.head.weight[0].detach() / 36
+    torch.testing.assert_close(found.gradients["c3"], wanted[None, :, None, None].expand(2, 3, 6, 6))
+
+
+def test_what_lies_beside_the_way_is_no_cut() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.aside, self.last = (nn.Conv2d(3, 3, 3) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            self.aside(x)
+            return self.last(x).mean((2, 3))
+
+    with pytest.raises(PellucidError, match="aside has no part in the score, which reads logits; name a layer that it is computed"):
+        layer_gradients(
+            load(Beside(), size=12),
+            torch.rand(1, 3, 12, 12),
+            lambda maps: maps["logits"][:, 0, 0, 0],
+            reads=["logits"],
+            layers=["aside"],
+        )
+
+
+def test_inference_mode_is_said_and_no_grad_is_none() -> None:
+    model, images, score = load(network(), size=12), torch.rand(1, 3, 12, 12), lambda maps: maps["3"].mean((1, 2, 3))
+    with torch.no_grad():
+        assert layer_gradients(model, images, score, reads=["3"], layers=[])[0].any()
+    with torch.inference_mode(), pytest.raises(UsageError, match="inference_mode\\(\\) is on"):
+        layer_gradients(model, images, score, reads=["3"], layers=[])
+
+
+def test_what_was_made_in_inference_mode() -> None:
+    """Pictures are copied; a network cannot be, and is refused."""
+    score = lambda maps: maps["3"].mean((1, 2, 3))  # noqa: E731
+    with torch.inference_mode():
+        made, images = load(network(), size=12), torch.rand(1, 3, 12, 12)
+        assert made.layers
+    wanted = layer_gradients(load(network(), size=12), images.clone(), score, reads=["3"], layers=[])[0]
+    assert torch.equal(layer_gradients(load(network(), size=12), images, score, reads=["3"], layers=[])[0], wanted)
+    with pytest.raises(UsageError, match=r"was made in torch.inference_mode\(\), and has no gradient; load it outside"):
+        layer_gradients(made, images, score, reads=["3"], layers=[])

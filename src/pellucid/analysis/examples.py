@@ -123,7 +123,10 @@ def top_examples(store: Store, layer: str, k: int, *, least: bool = False) -> Ex
     parts = store.extras(NAMES[least])
     kept = int(parts[0]["k"])
     if not 1 <= k <= kept:
-        raise UsageError(f"k={k}: the store {str(store.folder)!r} kept 1 to {kept} examples for each channel")
+        raise UsageError(
+            f"k={k}: the store {str(store.folder)!r} kept 1 to {kept} examples for each channel; collect more, as "
+            f"`pellucid collect … --examples {max(k, 1)}` does"
+        )
     values, images, rows, cols = (torch.from_numpy(np.concatenate([part[f"{layer}/{key}"] for part in parts])) for key in FIELDS)
     order = _order(values, least)[:k]
     return Examples(*(each.gather(0, order).T.numpy() for each in (values, images, rows, cols)))

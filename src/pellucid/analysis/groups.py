@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.analysis.inputs import check_images, finite_rows
 from pellucid.errors import MissingExtraError, UsageError
 from pellucid.models.capture import capture
 from pellucid.models.model import Model
@@ -49,14 +50,14 @@ def groups(vectors: Any, count: int, *, method: Literal["nmf", "kmeans"] = "nmf"
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
-        UsageError: an unknown method, a number out of range, vectors that are all zero, or negative ones for "nmf".
+        UsageError: an unknown method, a number out of range, vectors that are all zero or not finite, or negative ones for "nmf".
 
     >>> rows = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 1.0], [4.0, 0.0, 0.0]])
     >>> found = groups(rows, 2)
     >>> (10 * found.directions).round().tolist(), round(found.explained, 2)
     ([[10.0, 0.0, 0.0], [0.0, 7.0, 7.0]], 1.0)
     """
-    rows = np.asarray(vectors, np.float32)
+    rows = finite_rows(vectors)
     if method not in ("nmf", "kmeans"):
         raise UsageError(f"method={method!r}: there are 'nmf' and 'kmeans'")
     most = min(rows.shape) if method == "nmf" else len(rows)
@@ -88,13 +89,14 @@ def picture_groups(
     Raises:
         NotFoundError: no such layer.
         MissingExtraError: scikit-learn is not installed.
-        UsageError: the layer answers below zero, or the count is out of range.
+        UsageError: the layer answers below zero, the count is out of range, or it is no picture of the model's.
 
     >>> from pellucid.models import load
     >>> found, maps = picture_groups(load("terrarium"), torch.rand(3, 96, 96), "mixed3b", 3)
     >>> found.directions.shape, tuple(maps.shape)
     ((3, 128), (3, 24, 24))
     """
+    check_images(model, image[None])
     with torch.no_grad():
         (map,) = capture(model, image[None], [layer])[layer].float().cpu()
     found = groups(map.flatten(1).T.numpy(), count, seed=seed)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor, nn
 
+from pellucid.analysis.inputs import check_images
 from pellucid.arrays import to_picture
 from pellucid.errors import UsageError
 from pellucid.models.capture import capture
@@ -101,8 +102,9 @@ def activation_maps(model: Model, image: Float[Tensor, "c h w"], layer: str) -> 
 
     Raises:
         NotFoundError: no such layer.
-        UsageError: the image has another shape than the model wants.
+        UsageError: the image has another shape than the model wants, or is none in [0, 1].
     """
+    check_images(model, image[None])
     with torch.no_grad():
         return capture(model, image[None], [layer])[layer][0].float().cpu()
 
@@ -213,7 +215,13 @@ def channel_of(model: Model, unit: str) -> tuple[Layer, int]:
 def overlay(image: Float[Tensor, "c h w"], pixels: Bool[Tensor, "h w"]) -> Float[Tensor, "c h w"]:
     """The picture, dark where the mask is not.
 
+    Raises:
+        UsageError: the mask has another size than the picture.
+
     >>> overlay(torch.ones(1, 1, 2), torch.tensor([[True, False]])).tolist()
     [[[1.0, 0.25]]]
     """
+    if image.shape[1:] != pixels.shape:
+        came, wanted = (" × ".join(map(str, each)) for each in (pixels.shape, image.shape[1:]))
+        raise UsageError(f"pixels: a mask of {came} for a picture of {wanted}; give one of the picture's size")
     return image * torch.where(pixels, 1.0, DIM)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pellucid.analysis.embedding import class_pairs, confused_nearer, confusion_with_nearness, neighbour_accuracy, tiles
 from pellucid.analysis.index import Metric
 from pellucid.analysis.neighbours import unit
-from pellucid.analysis.reduce import Method, layout, trustworthiness
+from pellucid.analysis.reduce import Method, layout, possible, trustworthiness
 from pellucid.analysis.search import means
 from pellucid.data.store import Store
 
@@ -53,6 +53,8 @@ class PictureMap:
             pictures), and by chance: on the map, its points dealt out at random. "trustworthiness" of 15 neighbours needs three
             pictures; "neighbour accuracy" of 10, a label that comes twice; "confusion with nearness" and "confused nearer", labels
             that are classes of the network, three or more, and errors.
+        method: that was used.
+        lacking: what there is to say where the vectors are too few for the method that was asked for, or all the same; else None.
         confused: the pairs of classes that are most often taken for each other, at most five.
     """
 
@@ -63,6 +65,8 @@ class PictureMap:
     tiles: Int[np.ndarray, "n 2"]
     size: tuple[int, int]
     measures: Mapping[str, Mapping[str, float]]
+    method: Method
+    lacking: str | None
     confused: Sequence[ConfusedPair]
 
 
@@ -99,7 +103,8 @@ def map_pictures(
     vectors = np.asarray(means(store, layer), np.float32)
     samples = store.samples().take(np.arange(len(vectors)) * store.settings["positions"]).to_pydict()
     labels = np.array([-1 if label is None else label for label in samples["label"]])
-    points, numbers = layout(vectors, method=method, metric=metric, seed=seed), np.random.default_rng(seed)
+    used, lacking = possible(vectors, method)
+    points, numbers = layout(vectors, method=used, metric=metric, seed=seed), np.random.default_rng(seed)
     shown = np.sort(numbers.permutation(len(points))[:most])
     wall = np.full((len(points), 2), -1)
     wall[shown], size = tiles(points[shown])
@@ -115,6 +120,8 @@ def map_pictures(
         tiles=wall,
         size=size,
         measures=_measures(places | {"chance": numbers.permutation(points)}, labels, predicted if confused else None),
+        method=used,
+        lacking=lacking,
         confused=confused,
     )
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pellucid.analysis.inputs import check_images
 from pellucid.data.store import Store
 from pellucid.errors import UsageError
 from pellucid.models.capture import capture
@@ -30,13 +31,14 @@ def picture_vector(model: Model, layer: str, image: Float[Tensor, "c h w"], box:
 
     Raises:
         NotFoundError: no such layer.
-        UsageError: the box is empty or reaches out of the image.
+        UsageError: the box is empty or reaches out of the image, or it is no picture of the model's.
 
     Example:
         >>> import pellucid.models as models
         >>> picture_vector(models.load("terrarium"), "mixed4a", torch.rand(3, 96, 96), (0, 0, 48, 48)).shape
         torch.Size([160])
     """
+    check_images(model, image[None])
     with torch.no_grad():
         map = capture(model, image[None], [layer])[layer][0].float().cpu()
     if box is None:

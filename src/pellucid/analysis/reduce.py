@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.analysis.index import Metric
+from pellucid.analysis.inputs import finite_rows
 from pellucid.analysis.layouts import EXTENT, METHODS, Matrix, Points
 from pellucid.analysis.neighbours import as_tensor, neighbours, unit
 from pellucid.errors import UsageError
@@ -29,10 +30,13 @@ def pca(vectors: Any, dimensions: int) -> Matrix:
         vectors: n rows.
         dimensions: of the result; axes that the data do not have are zero.
 
+    Raises:
+        UsageError: no rows of numbers, or one that is not finite.
+
     >>> pca(np.array([[3.0, 0.0], [5.0, 0.0], [4.0, 0.0]]), 2).tolist()
     [[-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
     """
-    rows = as_tensor(vectors)
+    rows = torch.from_numpy(finite_rows(vectors))
     blocks = rows.split(TOGETHER)  # a copy in double precision of all of them would be twice as large
     mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(rows)
     covariance = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
@@ -76,19 +80,19 @@ def layout(
 
     Raises:
         MissingExtraError: the method's package is not installed.
-        UsageError: an unknown method; no rows; a value out of range.
+        UsageError: an unknown method; no rows, or a number in them that is not finite; a value out of range.
 
     >>> layout(np.eye(5), method="pca").shape
     (5, 2)
     """
-    rows = np.asarray(vectors, np.float32)
+    rows = finite_rows(vectors)
     if method not in (*METHODS, "pca"):
         raise UsageError(f"method={method!r}: there are {', '.join(map(repr, METHODS))} and 'pca'")
     if not len(rows) or (neighbors is not None and neighbors < 2) or fit < FEWEST:
         raise UsageError(
             f"a layout needs rows, neighbors of 2 or more and fit of {FEWEST} or more; got {len(rows)}, {neighbors}, {fit}"
         )
-    if method == "pca" or len(rows) < FEWEST or (rows == rows[0]).all():
+    if possible(rows, method)[0] == "pca":
         return normalise(pca(rows, 2))
     sample = np.sort(np.random.default_rng(seed).permutation(len(rows))[:fit])
     drawn, usual = METHODS[method]
@@ -96,6 +100,19 @@ def layout(
     settings |= {"min_dist": min_dist} if method == "umap" else {}
     fitted = drawn(rows[sample], _start(rows[sample], seed), **settings)
     return normalise(fitted if len(sample) == len(rows) else _place(rows, sample, fitted, metric))
+
+
+def possible(rows: Matrix, method: Method) -> tuple[Method, str | None]:
+    """The method by which `layout` can lay out rows, and what to say of them; None where it is the one that is asked for.
+
+    >>> possible(np.eye(5, dtype=np.float32), "umap")
+    ('pca', 'fewer than 12: laid out by pca, not by umap')
+    """
+    if (rows == rows[0]).all():
+        return "pca", "all the same: no map says anything of them"
+    if len(rows) < FEWEST and method != "pca":
+        return "pca", f"fewer than {FEWEST}: laid out by pca, not by {method}"
+    return method, None
 
 
 def _start(rows: Matrix, seed: int) -> Points:
@@ -146,14 +163,18 @@ def trustworthiness(
         seed: of the sample.
 
     Raises:
-        UsageError: k is not below n / 2, where the measure means nothing.
+        UsageError: k is not below n / 2, where the measure means nothing; points of another number than vectors; a number that is
+            not finite.
 
     >>> rows = np.arange(20.0)[:, None] ** 2
     >>> trustworthiness(rows, rows, 3, metric="euclidean")
     1.0
     """
-    rows, plane = (unit(vectors) if metric == "cosine" else as_tensor(vectors)).double(), as_tensor(points).double()
+    given, flat = finite_rows(vectors), finite_rows(points, "points")
+    rows, plane = (unit(given) if metric == "cosine" else as_tensor(given)).double(), as_tensor(flat).double()
     count = len(rows)
+    if len(plane) != count:
+        raise UsageError(f"points: {len(plane)} for {count} vectors; give one for each")
     if not 1 <= k < count / 2:
         raise UsageError(f"k={k}: must be at least 1 and less than half of the {count} rows")
     judged = torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(count)[:sample]))

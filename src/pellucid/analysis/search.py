@@ -90,7 +90,7 @@ class Search:
         """
         asked = np.asarray(vector, np.float32)
         if self.index.metric == "cosine" and not asked.any():
-            raise UsageError("vector: all zero, without a direction that anything could be near to by cosine; take metric='euclidean'")
+            raise UsageError("vector: all zero, without a direction for anything to be near to by cosine; take metric='euclidean'")
         images = self._images
         left = int((images == without).sum()) if without is not None else 0
         most = (len(images) - left) // (self.each if once else 1)

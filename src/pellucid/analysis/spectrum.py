@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.analysis.examples import Examples, top_examples
+from pellucid.analysis.examples import NAMES, Examples, top_examples
 from pellucid.data.store import Store
 
 NEAR = 0.05  # of a channel's farther end: nearer to zero counts as around zero
@@ -60,6 +60,23 @@ def spectrum(store: Store, layer: str, k: int, *, seed: int = 0) -> list[Bucket]
         for name, rows, count in zip(BETWEEN, drawn, counts, strict=True)
     ]
     return [Bucket("minimum", low), *middle, Bucket("maximum", Examples(*(each[:, ::-1] for each in _fields(high))))]
+
+
+def constants(store: Store, layer: str) -> dict[int, float]:
+    """The channels that answer the same at every position of every picture, and what; none where an end was not observed.
+
+    Args:
+        store: a collection that `TopExamples` observed at both ends.
+        layer: one of its layers.
+
+    Raises:
+        NotFoundError: the layer was not collected.
+    """
+    store.layer(layer)
+    if not {*NAMES.values()} <= {*store.settings["observers"]}:
+        return {}
+    low, high = (top_examples(store, layer, 1, least=least).values[:, 0] for least in (True, False))
+    return {int(channel): float(high[channel]) for channel in np.flatnonzero(low == high)}
 
 
 def falls_below_zero(buckets: Sequence[Bucket], channel: int) -> bool:

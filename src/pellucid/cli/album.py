@@ -78,7 +78,12 @@ class Album:
 
 
 def _line(row: dict[str, Any]) -> str:
-    where = "no picture" if row["file"] is None else row["file"]
-    before = "at once" if row["file"] is None else "the last picture before that"
-    said = {"silent": "answered nothing at any step", "diverged": f"diverged: {before}"}
-    return f"{where}  {row['unit']}  {said[row['state']] if row['state'] in said else format(row['score'], '.4g')}"
+    return f"{'no picture' if row['file'] is None else row['file']}  {row['unit']}  {_said(row)}"
+
+
+def _said(row: dict[str, Any]) -> str:
+    if row["state"] == "diverged":
+        return f"diverged: {'at once' if row['file'] is None else 'the last picture before that'}"
+    if row["state"] == "silent":
+        return "answered nothing at any step" if row["score"] == 0 else f"stayed at {row['score']:.4g}, whatever the picture"
+    return format(row["score"], ".4g")

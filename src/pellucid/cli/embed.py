@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.options import Verb, a_path, common_options
-from pellucid.cli.output import file_name, print_json, progress_bars
+from pellucid.cli.output import file_name, print_json, progress_bars, say
 from pellucid.cli.runs import open_pictures, open_store, picture
 from pellucid.files import writing
 
@@ -56,20 +56,23 @@ def embed(
 
     store = open_store(run)
     name = store.layer(list(store.layers)[-1] if layer is None else layer).name
-    table, wall = (output / f"{file_name(f'{name}-{method}')}.{kind}" for kind in ("csv", "png"))
     with progress_bars(quiet) as progress:
         progress("layout", 0, 1)
         made = map_pictures(store, name, method=method, metric=metric, seed=seed, most=most)
         progress("layout", 1, 1)
+        table, wall = (output / f"{file_name(f'{name}-{made.method}')}.{kind}" for kind in ("csv", "png"))
         _save_wall(wall, made, store, images, lambda done, total: progress("wall", done, total))
     _save_table(table, made)
+    if made.lacking is not None:
+        say(f"the answers of {name} to the pictures are {made.lacking}")
     shown = int((made.tiles[:, 0] >= 0).sum())
     if as_json:
-        facts = {"layer": name, "method": method, "metric": metric, "pictures": len(made.names), "shown": shown}
+        used = {"layer": name, "method": made.method, "lacking": made.lacking, "metric": metric}
+        facts = {**used, "pictures": len(made.names), "shown": shown}
         confused = [asdict(pair) for pair in made.confused]
         print_json({**facts, "table": str(table), "wall": str(wall), "measures": made.measures, "confused": confused})
     else:
-        _say(f"{name}, {method}: {len(made.names)} pictures, {shown} of them on a wall", made)
+        _say(f"{name}, {made.method}: {len(made.names)} pictures, {shown} of them on a wall", made)
         click.echo(f"{table}\n{wall}")
 
 

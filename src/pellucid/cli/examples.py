@@ -119,12 +119,15 @@ def _asked(store: Store, units: Sequence[str]) -> dict[str, list[int]]:
 def _report(
     collection: Collection, found: Sequence[tuple[str, list[int], Parts]], output: Path, kind: str, as_json: bool, quiet: bool
 ) -> None:
+    from pellucid.analysis.spectrum import constants
+
     said = []
     with progress_bars(quiet) as progress:
         for layer, channels, parts in found:
+            same = constants(collection.store, layer)
             path, rows = output / f"{file_name(layer)}-{kind}.png", []
             for channel in channels:
-                rows.append(_row(collection, layer, channel, parts))
+                rows.append(_row(collection, layer, channel, parts, same.get(channel)))
                 progress(layer, len(rows), len(channels))
             save_rows(path, [(_title(facts), crops) for facts, crops in rows], side=SIDE)
             said.append({"sheet": str(path), "layer": layer, "units": [facts for facts, _ in rows]})
@@ -137,19 +140,24 @@ def _report(
         click.echo(each["sheet"])
 
 
-def _row(collection: Collection, layer: str, channel: int, parts: Parts) -> tuple[dict[str, Any], list[list[Image.Image]]]:
+def _row(
+    collection: Collection, layer: str, channel: int, parts: Parts, constant: float | None
+) -> tuple[dict[str, Any], list[list[Image.Image]]]:
+    """What is said of a unit, and its pictures; none of one that answers the same everywhere, where any would do."""
     facts, crops = [], []
-    for name, examples, share in parts:
+    for name, examples, share in parts if constant is None else ():
         columns = (getattr(examples, each)[channel].tolist() for each in ("values", "images", "rows", "cols"))
         there = [each for each in zip(*columns, strict=True) if each[1] >= 0]
         crops.append([collection.crop(layer, image, row, col) for _, image, row, col in there])
         listed = [{"value": value, **collection.named(image), "row": row, "col": col} for value, image, row, col in there]
         facts.append({"part": name, "share": None if share is None else float(share[channel]), "examples": listed})
-    return {"unit": f"{layer}:{channel}", "parts": facts}, crops
+    return {"unit": f"{layer}:{channel}", "constant": constant, "parts": facts}, crops
 
 
 def _title(facts: dict[str, Any]) -> str:
     """The unit, the values from which to which each part goes, and how much of all activations it is."""
+    if facts["constant"] is not None:
+        return f"{facts['unit']}  {'constant' if facts['constant'] else 'silent'}: {facts['constant']:.4g} everywhere"
     parts = []
     for part in facts["parts"]:
         values = [each["value"] for each in part["examples"]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.options import Verb, a_path, common_options
-from pellucid.cli.output import file_name, print_json, progress_bars
+from pellucid.cli.output import file_name, print_json, progress_bars, say
 from pellucid.cli.runs import Collection, collection_options, open_collection
 from pellucid.cli.sheets import save_rows
 from pellucid.files import writing
@@ -64,6 +64,8 @@ def groups(
     collection = open_collection(run, model, images, source)
     name = collection.store.layer(layer).name
     rows = _rows(len(collection.store), seed)
+    if shown > len(collection.names):
+        say(f"-k {shown}: a patch from each picture at most is shown, and {len(collection.names)} were collected")
     found = group(collection.store.vectors(name)[rows], count, method=method, seed=seed)
     with progress_bars(quiet) as progress:
         objectives = [direction(name, each) for each in found.directions]

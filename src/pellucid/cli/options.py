@@ -138,8 +138,7 @@ def load_photo(path: Path, model: Model, side: int | None, sides: int, crop: boo
     from pellucid.data.decode import decode, fit
 
     longest = sides * max(model.size) if side is None else side
-    if not path.exists():
-        raise UsageError(f"{path}: no such file; give the path of a picture")
+    check_photo(path)
     try:
         picture = decode(path, model.size if crop else (longest, longest), model.channels)
     except PellucidError as error:
@@ -147,6 +146,28 @@ def load_photo(path: Path, model: Model, side: int | None, sides: int, crop: boo
     scale = min(1.0, longest / max(picture.size))
     size = model.size if crop else (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
     return to_image(fit(picture, size), model.channels)
+
+
+def check_photo(path: Path) -> None:
+    """Refuse what is no file.
+
+    Raises:
+        UsageError: nothing is there, or a folder.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder; give the paths of pictures, such as {path / '*.jpg'}")
+    if not path.exists():
+        raise UsageError(f"{path}: no such file; give the path of a picture")
+
+
+def check_ending(path: Path, ending: str) -> None:
+    """Refuse a file to write whose name ends otherwise.
+
+    Raises:
+        UsageError: it does.
+    """
+    if path.suffix != ending:
+        raise UsageError(f"--output: {path} does not end in {ending}; give the name of a file that does")
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

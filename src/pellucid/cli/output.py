@@ -67,6 +67,11 @@ def say_pictures(skipped: Sequence[tuple[str, str]], copies: Sequence[tuple[str,
         click.echo(f"pellucid: {len(unlabelled)} pictures have no label, others have; the first is {unlabelled[0]}", err=True)
 
 
+def say(text: str) -> None:
+    """A line about what is right, and may surprise."""
+    click.echo(f"pellucid: {text}", err=True)
+
+
 def file_name(unit: str) -> str:
     return "".join(each if each.isalnum() or each in "-_." else "-" for each in unit)[:80]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pellucid.cli.making import seen
-from pellucid.cli.options import Verb, a_path, common_options
+from pellucid.cli.options import Verb, a_path, check_ending, common_options
 from pellucid.cli.output import print_json, progress_bars, say_skipped
 from pellucid.errors import UsageError
 
@@ -45,8 +45,7 @@ def prior(
     from pellucid.models.sources import find_device
     from pellucid.vis.prior import train_prior
 
-    if output.suffix != ".safetensors":
-        raise UsageError(f"--output: {output} does not end in .safetensors; give the name of a file that does")
+    check_ending(output, ".safetensors")
     if side % 8:
         raise UsageError(f"--side: {side} is no multiple of 8; {side - side % 8} and {side - side % 8 + 8} are")
     stream = open_stream(images, size=(side, side), channels=1 if grey else 3)

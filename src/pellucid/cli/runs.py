@@ -63,6 +63,7 @@ def open_collection(run: Path, model: str | None, images: str | None, source: di
     store = open_store(run)
     spec = named_model(store) if model is None else model
     network = load_network(spec, store, "which says what a unit sees", **source)
+    store = store.named(network.classes)
     stream = open_pictures(store, images, size=network.size, channels=network.channels)
     samples, labels = store.samples(), store.label_names
     columns = (samples[name].to_pylist() for name in ("image", "name", "label"))

@@ -69,6 +69,7 @@ def search(
     loaded = None
     if any(each.channel is None for each in asked) or (output is not None and spec is not None):
         loaded = load_network(spec, store, "which a picture has to go through", **source)
+        store = store.named(loaded.classes)
     rows = []
     with progress_bars(quiet) as progress:
         for each in asked:
@@ -131,9 +132,12 @@ class Query:
 
 
 def _parsed(text: str, store: Store, layer: str | None, box: Box | None) -> Query:
-    unit = unit_named(text)
-    if unit is None or Path(text).exists():
-        return Query(text, store.layer(list(store.layers)[-1] if layer is None else layer).name, None, box)
+    unit, there, known = unit_named(text), text != "" and Path(text).exists(), list(store.layers)
+    if unit is None and not there:
+        named = text if text in known else known[-1]
+        raise UsageError(f"{text!r}: no such file, and no unit; give the path of a picture, or layer:channel, such as {named}:0")
+    if unit is None or there:
+        return Query(text, store.layer(known[-1] if layer is None else layer).name, None, box)
     if box is not None:
         raise UsageError(f"--box: {text} is a unit; a box is a part of a picture, leave it out")
     return Query(text, store.layer(unit[0]).name, unit[1], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,11 @@ def save_rows(path: Path, rows: Sequence[tuple[str, Sequence[Sequence[Image.Imag
         rows: a text and its groups.
         side: of the squares, in pixels.
     """
-    from PIL import Image, ImageDraw, ImageOps
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     width = max(sum(len(group) * (side + GAP) for group in groups) + APART * len(groups) for _, groups in rows)
-    sheet = Image.new("RGB", (max(width, side), len(rows) * (LINE + side + GAP)), "white")
+    written = max(math.ceil(ImageFont.load_default().getlength(text)) for text, _ in rows)
+    sheet = Image.new("RGB", (max(width, side, written), len(rows) * (LINE + side + GAP)), "white")
     draw = ImageDraw.Draw(sheet)
     for number, (text, groups) in enumerate(rows):
         left, top = 0, number * (LINE + side + GAP)

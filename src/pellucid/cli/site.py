@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.options import Verb, a_path, common_options, image_options, load_model, model_options, source_options
+from pellucid.cli.options import Verb, a_path, check_photo, common_options, image_options, load_model, model_options, source_options
 from pellucid.cli.output import print_json, progress_bars, say_skipped
 from pellucid.cli.runs import named_model, open_store
 from pellucid.errors import UsageError
@@ -58,6 +58,8 @@ def build(
     from pellucid.data.stream import open_stream
     from pellucid.site.explanation import open_photo
 
+    for each in explain:
+        check_photo(each)
     loaded = load_model(model, **source)
     stream = open_stream(images, size=loaded.size, channels=loaded.channels, labels=labels, classes=loaded.classes)
     plan = make_plan(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pellucid.cli.options import Verb, a_path, common_options
+from pellucid.cli.options import Verb, a_path, check_ending, common_options
 from pellucid.cli.output import print_json, progress_bars
 from pellucid.cli.runs import open_store
 
@@ -15,7 +15,7 @@ from pellucid.cli.runs import open_store
 @click.command(cls=Verb)
 @click.argument("run", type=a_path)
 @click.argument("layer")
-@click.option("-o", "--output", type=a_path, required=True, help="The file, as features.safetensors.")
+@click.option("-o", "--output", type=a_path, required=True, help="File to write, which ends in .safetensors.")
 @click.option("--features", type=click.IntRange(1), default=512, show_default=True, help="Mostly several times the channels.")
 @click.option("-k", type=click.IntRange(1), default=8, show_default=True, help="Features that answer at once.")
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Of training.")
@@ -31,6 +31,7 @@ def sparse(run: Path, layer: str, output: Path, features: int, k: int, steps: in
     """
     from pellucid.analysis.sparse import train_features
 
+    check_ending(output, ".safetensors")
     with progress_bars(quiet) as progress:
         trained, fit = train_features(
             open_store(run),

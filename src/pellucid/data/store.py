@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,19 @@ class Store:
         first = samples.filter(samples["position"].to_numpy() == 0)
         without = first["label"].is_null().to_numpy()
         return [] if without.all() else first["name"].filter(without).to_pylist()
+
+    def named(self, classes: Sequence[str]) -> Store:
+        """The store with its network's names for the classes, and for labels that are their numbers, where it has none itself.
+
+        Args:
+            classes: names, as `Model.classes` has them.
+        """
+        numbers = tuple(map(str, range(len(classes))))
+        if self.classes != numbers:
+            return self
+        return replace(
+            self, classes=tuple(classes), label_names=tuple(classes) if self.label_names == numbers else self.label_names
+        )
 
     def layer(self, name: str) -> StoredLayer:
         """What is known of a layer.

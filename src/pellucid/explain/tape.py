@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pellucid.analysis.inputs import check_images
 from pellucid.errors import PellucidError, UsageError
-from pellucid.models import OUTPUT, Model, prepared
+from pellucid.models import OUTPUT, Model
 from pellucid.models.capture import capture
-from pellucid.models.layer_gradients import keeping
+from pellucid.models.layer_gradients import keeping, recording
 from pellucid.vis.objectives import IMAGE
 
 COPIES = 8  # of the picture: so many derivatives come from one pass backwards
@@ -139,18 +140,22 @@ def record(model: Model, image: Float[Tensor, "c h w"], layers: Sequence[str]) -
     """
     if image.ndim != 3:
         raise UsageError(f"image: shape {tuple(image.shape)}; one picture of ({model.channels}, h, w) is wanted")
+    check_images(model, image[None])
     names = tuple(sorted(dict.fromkeys(layers), key=model.depth))
     size = (image.shape[1], image.shape[2])
     forms = {name: partial(model.place(name).form.to_map, picture=size) for name in names} | dict.fromkeys((IMAGE, OUTPUT), _itself)
-    leaf = image.detach().to(model.device, model.dtype).expand(COPIES, -1, -1, -1).clone().requires_grad_()
     # Fused attention has no second derivatives.
-    with prepared(model), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), keeping(model, names) as kept:
+    with recording(model), sdpa_kernel(SDPBackend.MATH), keeping(model, names) as kept:
+        leaf = image.detach().to(model.device, model.dtype).expand(COPIES, -1, -1, -1).clone().requires_grad_()
         logits = capture(model, leaf, [OUTPUT])[OUTPUT]
-    if not logits.requires_grad:
-        raise PellucidError(f"{model.name} cannot be differentiated: its scores do not depend on the picture by torch's operations")
     missing = [name for name in names if name not in kept]
     if missing:
         raise PellucidError(f"layer {missing[0]!r} of {model.name} gave nothing for this picture")
+    if cut := [name for name, each in {**kept, OUTPUT: logits}.items() if each.grad_fn is None]:
+        raise PellucidError(
+            f"{model.name} cannot be differentiated: it cuts the gradient before {cut[0]}, as detach(), no_grad() and argmax do; "
+            "attribute(..., method='occlusion') needs none"
+        )
     kept |= {IMAGE: leaf, OUTPUT: logits}
     mean = leaf.new_tensor(model.mean)[:, None, None]
     maps = {name: forms[name](each.detach()[:1])[0] for name, each in kept.items()}

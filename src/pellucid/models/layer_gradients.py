@@ -11,11 +11,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.models.capture import capture, prepared
 from pellucid.models.model import Model
 from pellucid.models.network import listening, tensor_of, with_tensor
 from pellucid.models.rectified import Rule, rectified
+
+PICTURE = "the picture"
+
+Score = Callable[[Mapping[str, Tensor], Tensor], Float[Tensor, " n"]]
 
 
 def layer_gradients(
@@ -76,7 +80,7 @@ class Derivatives:
 def derivatives(
     model: Model,
     images: Float[Tensor, "n c h w"],
-    score: Callable[[Mapping[str, Tensor], Tensor], Float[Tensor, " n"]],
+    score: Score,
     *,
     reads: Sequence[str],
     layers: Sequence[str] = (),
@@ -96,8 +100,8 @@ def derivatives(
 
     Raises:
         NotFoundError: no such layer.
-        UsageError: the rule does not hold for this network.
-        PellucidError: a layer, or the picture, has no part in the score.
+        UsageError: the rule does not hold for this network, or `torch.inference_mode()` is on.
+        PellucidError: a layer has no part in the score, or the gradient is cut before it reaches the layer or the picture.
 
     Example:
         >>> from torch import nn
@@ -108,21 +112,21 @@ def derivatives(
         >>> found.scores.shape, found.pixels, found.gradients["1"].shape
         (torch.Size([5]), None, torch.Size([5, 4, 6, 6]))
     """
-    leaf = images.detach().requires_grad_(pixels)
-    with prepared(model), torch.enable_grad():
+    with recording(model):
+        leaf = (images.clone() if images.is_inference() else images).detach().requires_grad_(pixels)
         with keeping(model, layers) as kept:
             scores = score(capture(model, leaf, reads) if reads else {}, leaf)
-        places = {"the picture": leaf} if pixels else {}
+        places = {PICTURE: leaf} if pixels else {}
         places |= {name: kept[name] for name in layers if name in kept}
         gradients = _gradients(scores, places, rule)
-    for name in layers if not pixels else ("the picture", *layers):
+    for name in layers if not pixels else (PICTURE, *layers):
         if gradients.get(name) is None:
-            raise PellucidError(f"{name} has no part in the score, which reads {', '.join(reads)}")
+            raise without_gradient(model, images, score, reads, name)
     size = (images.shape[2], images.shape[3])
     forms = {name: model.place(name).form for name in layers}
     return Derivatives(
         scores.detach(),
-        gradients.get("the picture"),
+        gradients.get(PICTURE),
         {name: form.to_map(kept[name], size).detach().contiguous() for name, form in forms.items()},
         {name: form.to_map(gradients[name], size).detach().contiguous() for name, form in forms.items()},
     )
@@ -130,11 +134,68 @@ def derivatives(
 
 def _gradients(scores: Tensor, places: Mapping[str, Tensor], rule: Rule | None) -> dict[str, Any]:
     """The gradients of the sum of scores; None for places without a part in it."""
-    if not (scores.requires_grad and places):
+    there = {name: tensor for name, tensor in places.items() if tensor.requires_grad}
+    if not (scores.requires_grad and there):
         return {}
     with nullcontext() if rule is None else rectified(scores, rule):
-        found = torch.autograd.grad(scores.sum(), list(places.values()), allow_unused=True)
-    return dict(zip(places, found, strict=True))
+        found = torch.autograd.grad(scores.sum(), list(there.values()), allow_unused=True)
+    return dict(zip(there, found, strict=True))
+
+
+def without_gradient(model: Model, images: Tensor, score: Score, reads: Sequence[str], name: str) -> PellucidError:
+    """Why a score has no gradient at a layer, or at the picture: it is computed without it, or the gradient is cut on the way.
+
+    Args:
+        model: from `load`.
+        images: in [0, 1].
+        score: as of `derivatives`.
+        reads: the layers that the score reads.
+        name: of the layer; `PICTURE` for the picture.
+    """
+    read, depth = ", ".join(reads) if reads else PICTURE, max(map(model.depth, reads), default=0)
+    before = [each for each in model.layers if model.depth(each) <= depth]
+    with recording(model):
+        with keeping(model, before) as kept:
+            scores = score(capture(model, images.detach(), reads) if reads else {}, images.detach())
+        found = _gradients(scores, kept, None)
+    first = next((each for each in before if found.get(each) is not None), None)
+    if first is not None and name != PICTURE and model.depth(first) < model.depth(name):
+        return PellucidError(f"{name} has no part in the score, which reads {read}; name a layer that it is computed from")
+    reached = "take occlusion, which needs none" + (f", or a method at the layer {first}, which it reaches" if first else "")
+    return PellucidError(
+        f"the gradient of the score, which reads {read}, does not reach {name}: the network or the target cuts it, as detach(), "
+        f"no_grad() and argmax do; {reached}"
+    )
+
+
+@contextmanager
+def recording(model: Model) -> Iterator[None]:
+    """The network held still and autograd recording while inside, also inside of `torch.no_grad()`.
+
+    Args:
+        model: from `load`.
+
+    Raises:
+        UsageError: inside of `torch.inference_mode()`, or the network was made there.
+
+    Example:
+        >>> from torch import nn
+        >>> import pellucid.models as models
+        >>> model = models.load(nn.Conv2d(3, 4, 3), size=8)
+        >>> with torch.no_grad(), recording(model):
+        ...     torch.is_grad_enabled(), model.network.weight.requires_grad
+        (True, False)
+    """
+    if torch.is_inference_mode_enabled():
+        raise UsageError(
+            "torch.inference_mode() is on, inside of which nothing has a gradient; call this outside, or in torch.no_grad()"
+        )
+    if any(each.is_inference() for each in model.network.parameters()):
+        raise UsageError(
+            f"{model.name} was made in torch.inference_mode(), and has no gradient; load it outside, or in torch.no_grad()"
+        )
+    with prepared(model), torch.enable_grad():
+        yield
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pellucid import schema
 from pellucid.analysis.examples import FIELDS, Examples, crop_box
-from pellucid.analysis.spectrum import falls_below_zero
+from pellucid.analysis.spectrum import constants, falls_below_zero
 from pellucid.data.store import Store
 from pellucid.data.stream import Stream
 from pellucid.models import Layer
@@ -46,6 +46,7 @@ class LayerExport:
             schema.Bars(float(f"{low:.4g}"), float(f"{high:.4g}"), [float(f"{share:.3g}") for share in shares])
             for low, high, shares in zip(*self.findings.histogram.bars(BARS), strict=True)
         ]
+        self.constants = constants(self.store, self.findings.layer.name)
         self.picture = lru_cache(maxsize=256)(self.stream.picture)  # neighbours in an atlas come from the same pictures
 
     def write(self) -> schema.LayerCard:
@@ -73,7 +74,7 @@ class LayerExport:
 
     def unit(self, unit: UnitFinding, place: int) -> schema.Unit:
         every = max(1, -(-len(unit.history) // MOMENTS))
-        constant = self.constant(unit.channel)
+        constant = self.constants.get(unit.channel)
         return schema.Unit(
             name=unit.name,
             channel=unit.channel,
@@ -82,7 +83,7 @@ class LayerExport:
             score=unit.score,
             silent=unit.silent,
             history=[float(f"{each:.4g}") for each in unit.history[::every]],
-            constant=constant,
+            constant=None if constant is None else float(f"{constant:.5g}"),
             examples=self.examples(self.findings.examples, unit.channel) if constant is None else [],
             spectrum=self.spectrum(unit.channel) if constant is None else [],
             bars=self.bars[unit.channel],
@@ -113,10 +114,6 @@ class LayerExport:
         path = f"units/{self.id}/{name}.png"
         self.site.put(path, file.read_bytes())
         return path
-
-    def constant(self, channel: int) -> float | None:
-        least, most = (self.findings.spectrum[end].examples.values[channel] for end in (0, -1))
-        return float(f"{most.max():.5g}") if least.min() == most.max() else None
 
     def spectrum(self, channel: int) -> list[schema.Bucket]:
         """The parts that hold something, but for the most, which the examples show; no minimum where nothing is below zero."""

@@ -57,3 +57,25 @@ def test_what_has_no_classes() -> None:
 
     with pytest.raises(PellucidError, match=r"gave nothing|no scores"):
         class_maps(load(Nothing(), size=16), noise(), layer="conv")
+
+
+@pytest.mark.parametrize("layer", ["conv1", "head"])
+def test_inference_mode_is_said(layer: str) -> None:
+    with torch.inference_mode(), pytest.raises(UsageError, match=r"inference_mode\(\) is on"):
+        class_maps(network(), scenes("house"), layer=layer)
+
+
+@pytest.mark.parametrize("layer", ["first", "last"])
+def test_a_gradient_that_is_cut_is_said(layer: str) -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                x = self.last(self.first(x))
+            return self.head(x.mean((2, 3)))
+
+    with pytest.raises(PellucidError, match=f"does not reach {layer}: the network or the target cuts it"):
+        class_maps(load(Cut(), size=16), noise(), layer=layer)

@@ -34,11 +34,15 @@ def room_for(model: Model, pictures: int, error: Exception) -> Iterator[list[int
         handle.remove()
 
 
-ERRORS = [torch.OutOfMemoryError("out of memory"), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+ERRORS = [
+    torch.OutOfMemoryError("out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
 
 
 @pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated-gradients", "occlusion", "grad-cam"])
-@pytest.mark.parametrize("error", ERRORS, ids=["CUDA's", "the CPU's"])
+@pytest.mark.parametrize("error", ERRORS, ids=["CUDA's", "the CPU's", "Python's"])
 def test_batches_are_halved_and_nothing_is_lost(method: str, error: Exception) -> None:
     model = small()
     layer = "conv2" if METHODS[method].at_layer else None

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.analysis.attribution.worlds import network, noise, scenes, small
+from torch import Tensor
 
-from pellucid.analysis.attribution import parse_target, saliency
+from pellucid.analysis.attribution import attribute, parse_target, saliency
 from pellucid.analysis.attribution.targets import targets_of
 from pellucid.errors import NotFoundError, PellucidError, UsageError
 from pellucid.models import Model, capture, load
@@ -21,6 +22,7 @@ from pellucid.vis.objectives import IMAGE, diversity
         ("class:house - class:lake", "logit(5) - logit(2)"),
         ("class:house - mixed4a:7", "logit(5) - channel('mixed4a', 7)"),
         ("mixed4a:7@2,3", "neuron('mixed4a', 7, row=2, col=3)"),
+        ("-class:house - class:lake", "-logit(5) - logit(2)"),
     ],
 )
 def test_what_targets_are_as_text(text: str, written: str) -> None:
@@ -28,10 +30,12 @@ def test_what_targets_are_as_text(text: str, written: str) -> None:
 
 
 def test_a_class_may_have_a_dash_in_its_name() -> None:
-    known = ["a - b", *"cdefghijklmnopqrs"]
+    known = ["a - b", "x + y", *"defghijklmnopqrs"]
     model = Model(network().network, name="t", spec="t", channels=3, size=(96, 96), mean=[0] * 3, std=[1] * 3, classes=known)
     assert parse_target("class:a - b", model).name == "logit(0)"
-    assert parse_target("class:c - class:d", model).name == "logit(1) - logit(2)"
+    assert parse_target("class:x + y", model).name == "logit(1)"
+    assert parse_target("class:d - class:e", model).name == "logit(2) - logit(3)"
+    assert parse_target("class:a - b - class:x + y", model).name == "logit(0) - logit(1)"
 
 
 def test_one_for_all_or_one_for_each() -> None:
@@ -77,9 +81,55 @@ def test_what_is_no_target() -> None:
         saliency(model, [images], "class:house")  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("target", [5, None, torch.tensor([1, 2]), ["class:house", 5]], ids=str)
+def test_what_is_neither_text_nor_objective(target: object) -> None:
+    with pytest.raises(
+        UsageError, match=r"target: .*give a unit as text, such as 'class:5', an objective, or one of these for each"
+    ) as said:
+        saliency(network(), scenes("house", "lake"), target)  # pyright: ignore[reportArgumentType]
+    assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["class:house - class:lake - class:fish", "class:house + class:lake", "mixed4a:7 + mixed4a:8 - class:1"]
+)
+def test_text_knows_one_difference(text: str) -> None:
+    with pytest.raises(UsageError, match="one unit and the difference of two; add up objectives from Python"):
+        parse_target(text, network())
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (torch.rand(2, 3, 16, 16).index_fill(3, torch.tensor([4]), torch.nan), "not finite"),
+        (torch.rand(2, 3, 16, 16).index_fill(3, torch.tensor([4]), torch.inf), "not finite"),
+        (
+            255 * torch.rand(2, 3, 16, 16).index_fill(3, torch.tensor([4]), 1.0),
+            "to 255; .* takes pictures in \\[0, 1\\] and normalises",
+        ),
+        (torch.linspace(-2.1, 2.6, 1536).view(2, 3, 16, 16), "images: from -2.1 to 2.6; "),
+        (torch.rand(2, 1, 16, 16), r"\(2, 1, 16, 16\)"),
+        (torch.zeros(2, 3, 16, 16, dtype=torch.uint8), r"uint8 of shape \(2, 3"),
+        (None, "NoneType; .* takes floating-point"),
+    ],
+)
+@pytest.mark.parametrize("method", ["saliency", "occlusion"])
+def test_what_is_no_picture(method: str, images: Tensor, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        attribute(small(), images, "class:0", method=method)
+
+
+@pytest.mark.parametrize("type", [torch.float16, torch.bfloat16, torch.float64])
+def test_noise_on_a_picture_is_no_reason(type: torch.dtype) -> None:
+    images = (noise() + 0.3 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))).to(type)
+    assert images.min() < 0 and images.max() > 1 and targets_of("class:0", small(), images).names == ("logit(0)",) * 2
+
+
 def test_a_target_without_gradient_is_said() -> None:
     steps = Objective("steps", frozenset({"logits"}), lambda seen: seen["logits"].argmax(1)[:, 0, 0].float())
-    with pytest.raises(PellucidError, match="the picture has no part in the score, which reads logits"):
+    with pytest.raises(
+        PellucidError, match=r"score, which reads logits, does not reach the picture: .*; take occlusion, which needs none$"
+    ):
         saliency(network(), scenes("house"), steps)
 
 

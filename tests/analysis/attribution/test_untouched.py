@@ -59,3 +59,17 @@ def test_rules_are_taken_off_again() -> None:
     attribute(model, IMAGES, "class:1", method="guided")
     attribute(model, IMAGES, "class:1", method="deconvnet")
     assert torch.equal(attribute(model, IMAGES, "class:1", method="saliency").map, before)
+
+
+@pytest.mark.parametrize("method", [each for each in METHODS if each != "rollout"])
+def test_inference_mode_is_said_where_gradients_are_needed(method: str) -> None:
+    model = load(seeded(Inplace), size=16)
+    wanted = attribute(model, IMAGES, "class:1", method=method).map
+    with torch.inference_mode():
+        if method == "occlusion":
+            torch.testing.assert_close(attribute(model, IMAGES, "class:1", method=method).map, wanted)
+        else:
+            with pytest.raises(UsageError, match=r"inference_mode\(\) is on, .*; call this outside, or in torch.no_grad\(\)"):
+                attribute(model, IMAGES, "class:1", method=method)
+    with torch.no_grad():
+        torch.testing.assert_close(attribute(model, IMAGES, "class:1", method=method).map, wanted)

@@ -12,6 +12,7 @@ from pellucid.analysis.attribution.result import Attribution
 from pellucid.analysis.attribution.targets import Target, Targets, targets_of
 from pellucid.errors import UsageError
 from pellucid.models.capture import capture
+from pellucid.models.layer_gradients import recording
 from pellucid.models.model import OUTPUT, Model
 
 CLOSE = 1e-3  # of the largest logit: what may lie between the logits and those of the last map, for rounding
@@ -59,7 +60,7 @@ def _exact(model: Model, batch: Tensor, targets: Targets, part: range, name: str
         seen = {layer: maps.float() for layer, maps in capture(model, batch, [name, OUTPUT]).items()}
     logits = seen[OUTPUT][:, :, 0, 0]
     features, weight, bias = _ending(model, seen[name], logits)
-    scores, weights, rest = _weights(targets, part, logits)
+    scores, weights, rest = _weights(model, targets, part, logits)
     by_channel = weights if weight is None else weights @ weight
     values = (by_channel / features[0, 0].numel())[:, :, None, None] * features
     return scores, values, rest if bias is None else rest + weights @ bias
@@ -91,12 +92,12 @@ def _head(model: Model) -> tuple[Tensor, Tensor | None] | None:
     return None
 
 
-def _weights(targets: Targets, part: range, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _weights(model: Model, targets: Targets, part: range, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The scores, the weight of each logit in them, and what is left of them at logits of zero."""
     found = []
     for at in (logits, torch.zeros_like(logits)):
-        leaf = at[:, :, None, None].clone().requires_grad_()
-        with torch.enable_grad():
+        with recording(model):
+            leaf = at[:, :, None, None].clone().requires_grad_()
             scores = targets.score(part)({OUTPUT: leaf}, leaf)
             found.append((scores.detach(), torch.autograd.grad(scores.sum(), leaf)[0][:, :, 0, 0]))
     (scores, weights), (rest, at_zero) = found

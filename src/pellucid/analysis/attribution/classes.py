@@ -9,7 +9,7 @@ from torch import Tensor
 from pellucid.analysis.attribution.parts import in_parts, size_of
 from pellucid.analysis.attribution.targets import targets_of
 from pellucid.models.capture import capture
-from pellucid.models.layer_gradients import keeping
+from pellucid.models.layer_gradients import keeping, recording, without_gradient
 from pellucid.models.logits import logit_attribution
 from pellucid.models.model import OUTPUT, Model
 from pellucid.vis.objectives import logit
@@ -31,7 +31,7 @@ def class_maps(model: Model, images: Float[Tensor, "n c h w"], *, layer: str) ->
 
     Raises:
         NotFoundError: no such layer.
-        UsageError: images of another kind than the model's.
+        UsageError: images of another kind than the model's, or `torch.inference_mode()` is on.
         PellucidError: the network cannot be differentiated, or a single picture does not fit into memory.
 
     Example:
@@ -45,7 +45,8 @@ def class_maps(model: Model, images: Float[Tensor, "n c h w"], *, layer: str) ->
 
     def run(part: range) -> Tensor:
         batch = images[part.start : part.stop].detach()
-        return (_by_position if by_position else _by_class)(model, batch, layer)
+        with recording(model):
+            return (_by_position if by_position else _by_class)(model, batch, layer)
 
     return torch.cat([found.float().cpu() for _, found in in_parts(model, len(images), size_of(images), targets, run)])
 
@@ -60,8 +61,10 @@ def _by_position(model: Model, images: Tensor, layer: str) -> Tensor:
 
 def _by_class(model: Model, images: Tensor, layer: str) -> Tensor:
     form, size = model.place(layer).form, size_of(images)
-    with torch.enable_grad(), keeping(model, [layer]) as kept:
+    with keeping(model, [layer]) as kept:
         logits = capture(model, images, [OUTPUT])[OUTPUT][:, :, 0, 0]
+    if not (logits.requires_grad and kept[layer].requires_grad):
+        raise without_gradient(model, images, lambda maps, _: maps[OUTPUT].flatten(1).sum(1), [OUTPUT], layer)
     maps = form.to_map(kept[layer], size).detach()
     found = []
     for column in logits.unbind(1):

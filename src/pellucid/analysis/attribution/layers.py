@@ -150,10 +150,11 @@ def _last_that_counts(model: Model, images: Tensor, targets: Targets) -> str:
     last = _last_before(model, targets.layers)
     if not model.place(last).form.extra:
         return last
-    names = [name for name in model.layers if model.place(name).form.extra]
     one = Targets(targets.objectives[:1])
+    depth = max(map(model.depth, one.layers), default=0)
+    names = [name for name in model.layers if model.place(name).form.extra and model.depth(name) <= depth]
     for name in reversed(names):
-        with suppress(PellucidError):  # beyond the target, or unused
+        with suppress(PellucidError):  # unused
             if gradients(model, images[:1], one, layers=[name], pixels=False).gradients[name].any():
                 return name
     return last

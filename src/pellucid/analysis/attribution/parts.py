@@ -42,8 +42,8 @@ def in_parts(
             part = range(start, min(count, start + limit))
             try:
                 found = run(part)
-            except RuntimeError as error:
-                if not out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not (isinstance(error, MemoryError) or out_of_memory(error)):
                     raise
                 if len(part) == 1:
                     raise PellucidError(f"images: one of {size[0]} × {size[1]} px does not fit into memory") from error

@@ -15,6 +15,9 @@ from pellucid.models.model import Layer
 class Attribution:
     """Where in pictures, or in a layer's answer to them, a target's score comes from; float32 on the CPU.
 
+    Of a unit behind a ReLU that is off in a picture the score is zero, and so are its gradient and every map that is made of it:
+    where `scores` and `map` are zero together, nothing is wrong, and there is nothing to see.
+
     Attributes:
         method: its name in `METHODS`.
         target: whose score, as it is written: one for each picture.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.analysis.inputs import check_images
 from pellucid.errors import UsageError
+from pellucid.models.layer_gradients import Score
 from pellucid.models.model import Model
 from pellucid.vis.objectives import IMAGE, Objective, parse_unit, scores
 
 Target = str | Objective | Sequence[str | Objective]
-Score = Callable[[Mapping[str, Tensor], Tensor], Float[Tensor, " n"]]
 
 
 def parse_target(text: str, model: Model) -> Objective:
@@ -32,10 +36,15 @@ def parse_target(text: str, model: Model) -> Objective:
         >>> parse_target("class:house - class:lake", models.load("terrarium"))
         logit(5) - logit(2)
     """
-    left, dash, right = text.partition(" - ")
-    if dash and ":" in right:
-        return parse_unit(left, model) - parse_unit(right, model)
-    return parse_unit(text, model)
+    first, *rest = re.split(r" ([-+]) (?=[^ ]*:)", text)
+    if not rest:
+        return parse_unit(first, model)
+    if len(rest) > 2 or rest[0] == "+":
+        raise UsageError(
+            f"target {text!r}: as text there are one unit and the difference of two; add up objectives from Python, as in "
+            "pellucid.logit(0) + pellucid.logit(1)"
+        )
+    return parse_unit(first, model) - parse_unit(rest[1], model)
 
 
 @dataclass(frozen=True)
@@ -77,17 +86,26 @@ def targets_of(target: Target, model: Model, images: Float[Tensor, "n c h w"]) -
 
     Raises:
         NotFoundError: no such layer or class.
-        UsageError: pictures that the model does not take, none of them, another number of targets than of pictures, or a target
-            that speaks about several pictures together.
+        UsageError: pictures that the model does not take, none of them, another number of targets than of pictures, something that
+            is no target, or one that speaks about several pictures together.
     """
-    model.preprocess(images[:1] if isinstance(images, Tensor) and images.ndim == 4 else images)
-    single = isinstance(target, str | Objective)
-    given = [parse_target(each, model) if isinstance(each, str) else each for each in ([target] if single else target)]
-    if not len(images) or len(given) != (1 if single else len(images)):
+    check_images(model, images)
+    written = target if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+    given, several = [_objective(each, model) for each in written], written is target
+    if not len(images) or len(given) != (len(images) if several else 1):
         raise UsageError(f"target: {len(given)} for {len(images)} images; give one for all of at least one image, or one for each")
     for each in given:
         if each.pictures is not None:
             raise UsageError(f"target: {each} speaks about {each.pictures} pictures together; give the objective of one unit")
         for name in each.layers - {IMAGE}:
             model.layer(name)
-    return Targets(tuple(given * len(images) if single else given))
+    return Targets(tuple(given if several else given * len(images)))
+
+
+def _objective(given: Any, model: Model) -> Objective:
+    if isinstance(given, Objective):
+        return given
+    if not isinstance(given, str):
+        came = shorten(repr(given), 60, placeholder=" …")
+        raise UsageError(f"target: {came}; give a unit as text, such as 'class:5', an objective, or one of these for each image")
+    return parse_target(given, model)
