@@ -15,7 +15,7 @@ from benchmarks.worker import Unable, Worker
 CONTESTANTS = {"limit": "limit", "ours": "pellucid", "lucent": "Lucent 0.1.8", "horama": "Horama 0.3.0"}
 PEERS = [name for name in CONTESTANTS if name != "limit"]
 ROUNDS, STARTS = 5, 3
-SPAN, MOST = 1.0, 32  # a round takes about this many seconds, and at most so many steps
+SPAN, MOST = 2.5, 32  # a round takes about this many seconds, and at most so many steps
 WHOLE = 64  # steps of a picture made from beginning to end
 
 Report = Callable[[str], None]

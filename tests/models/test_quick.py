@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -204,3 +205,21 @@ def test_gradients_of_gradients(ours: bool) -> None:
     (second,) = torch.autograd.grad(first.square().sum(), images)
     linear = lambda x: F.conv_transpose2d(F.conv2d(x, WEIGHT, None, 2), WEIGHT, None, 2, output_padding=1)  # noqa: E731
     torch.testing.assert_close(second, 8 * linear(linear(IMAGES)))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_convolution_of_what_nobody_else_keeps_does_not_keep_it(dtype: torch.dtype, layout: torch.memory_format) -> None:
+    for kernel, options in ((1, (1, 0)), (3, (1, 1)), (3, (2, 1, 1)), (3, (1, 2, 2)), (3, (1, 1, 1, 2))):
+        leaf = torch.rand(2, 8, 9, 9).to(dtype).requires_grad_()
+        weight = (
+            torch.rand(6, 8 // (options[3] if len(options) > 3 else 1), kernel, kernel).to(dtype).contiguous(memory_format=layout)
+        )
+        inputs = [leaf.mul(2).contiguous(memory_format=layout) for _ in range(2)]
+        kept = weakref.ref(inputs[0].untyped_storage())
+        maps, wanted = quick.conv2d(inputs.pop(0), weight, None, *options), F.conv2d(inputs[0], weight, None, *options)
+        assert name_of(maps) == "_LeanConvolutionBackward" and torch.equal(maps, wanted)
+        incoming = torch.rand(maps.shape).to(dtype).contiguous(memory_format=layout)
+        assert all(map(torch.equal, *(torch.autograd.grad(each, leaf, incoming) for each in (maps, wanted))))
+        assert kept() is None
+    assert name_of(quick.conv2d(leaf.relu(), weight, None, 1, 1, 1, 2)) == "ConvolutionBackward0"  # which the ReLU keeps itself

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from pellucid import kernels
@@ -45,8 +46,11 @@ def conv2d(
     plain = padding != "same" and pair(dilation) == (1, 1) and all(m < k for m, k in zip(margins, weight.shape[2:], strict=True))
     over_few = groups == 1 and weight.shape[1] <= FEW
     over_each = groups == weight.shape[0] == input.shape[1] and weight.dtype == torch.bfloat16
-    if steps != (1, 1) and plain and (over_few or over_each) and _pays(input) and not _learning(weight, bias):
-        return _Convolution.apply(input, weight, bias, steps, margins, groups)
+    if _pays(input) and not _learning(weight, bias):
+        if steps != (1, 1) and plain and (over_few or over_each):
+            return _Convolution.apply(input, weight, bias, steps, margins, groups)
+        if not isinstance(padding, str) and not _kept(input):
+            return _LeanConvolution.apply(input, weight, bias, steps, margins, pair(dilation), groups)
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
@@ -149,6 +153,11 @@ def _learning(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
+def _kept(input: Tensor) -> bool:
+    """Whether the input stays in memory in any case: as somebody's tensor, or for the gradient of the ReLU that gave it."""
+    return input.grad_fn is None or input.grad_fn.name() == "ReluBackward0"
+
+
 class _Convolution(Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Two, padding: Two, groups: int) -> Tensor:
@@ -161,6 +170,24 @@ class _Convolution(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (weight,) = gradients, ctx.saved_tensors
         return ctx.how(gradient, weight.to(gradient.dtype), *ctx.geometry), None, None, None, None, None
+
+
+class _LeanConvolution(Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.shape, ctx.options = input.shape, options
+        ctx.layout = torch.channels_last if input.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        return torch.conv2d(input, weight, bias, *options)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (weight,), (stride, padding, dilation, groups) = gradients, ctx.saved_tensors, ctx.options
+        # Of the input only shape and layout count where the weight's gradient is not wanted; memory that nobody writes to is free.
+        input = torch.empty(ctx.shape, dtype=gradient.dtype, memory_format=ctx.layout)
+        options = (None, stride, padding, dilation, False, (0, 0), groups, (True, False, False))
+        found, *_ = torch.ops.aten.convolution_backward(gradient, input, weight.to(gradient.dtype), *options)
+        return found, *[None] * 6
 
 
 class _AveragePool(Function):
@@ -198,7 +225,8 @@ class _Attention(Function):
         return F.scaled_dot_product_attention(query, key, value, scale=scale)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         pictures = zip(*(tensor.split(1) for tensor in (*ctx.saved_tensors, *gradients)), strict=True)
         parts = zip(*(_attention(ctx.scale, *each) for each in pictures), strict=True)
         return *map(torch.cat, parts), None
@@ -242,8 +270,10 @@ def _framed(pixels: Tensor, corner: Two, size: Two) -> Tensor:
 
 def _attention(scale: float, query: Tensor, key: Tensor, value: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of one picture's attention; its weights are computed again, and in float32, as torch has them."""
-    weights = torch.softmax((query.float() * scale) @ key.float().mT, -1)
+    weights = (query.float().mul_(scale) @ key.float().mT).softmax(-1)
     along = (gradient @ value.mT).float()
-    scores = scale * weights * (along - (weights * along).sum(-1, keepdim=True))
-    scores, weights = scores.to(query.dtype), weights.to(query.dtype)
+    scores = weights * along
+    along -= scores.sum(-1, keepdim=True)
+    scores = torch.mul(weights, scale, out=scores).mul_(along).to(query.dtype)
+    weights = weights.to(query.dtype)
     return scores @ key, scores.mT @ query, weights.mT @ gradient

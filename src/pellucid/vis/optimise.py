@@ -24,6 +24,7 @@ from pellucid.models.relus import redirected_relu
 from pellucid.vis.adam import Adam
 from pellucid.vis.methods import Method
 from pellucid.vis.objectives import IMAGE, Objective, scores
+from pellucid.vis.packing import natural_portion, portions
 from pellucid.vis.params import Canvas, Parameterization
 from pellucid.vis.rising import rising
 from pellucid.vis.transforms import Transform, over, over_background
@@ -157,6 +158,7 @@ class _Studio:
         self.objectives = [_penalised(job.objective, plan.method.penalty) for job in jobs]
         self.counts = [job.pictures for job in jobs]
         self.count = sum(self.counts)
+        self.portions = portions(self.counts, natural_portion(model, self.size))
         self.answered = torch.zeros(self.count, dtype=torch.bool)
         self.canvases = [self.canvas(block) for block in _blocks(jobs)]
         self.adam = Adam([param for canvas in self.canvases for param in canvas.params])
@@ -198,7 +200,7 @@ class _Studio:
             self.snapshots[step] = _middle(images.detach(), self.size).cpu()
         scores, gradient = self.descent(images.detach(), progress)
         values = finite(scores, self.jobs, f"at step {step}", self.good)
-        self.good = _middle(images.detach(), self.size)
+        self.good = _middle(images.detach(), self.size).clone()  # and not the border with it
         if plan.method.gradient_filter is not None:
             gradient = plan.method.gradient_filter(gradient, progress)
         _along(images, gradient).backward()
@@ -231,26 +233,40 @@ class _Studio:
         seen, picture = _middle(seen, self.size), _middle(images, self.size)
         if seen.shape[1] > self.model.channels:
             seen = BACKGROUND(seen, self.draws)
-        scores, through, direct = self.gradients(seen.detach().requires_grad_(), picture.detach().requires_grad_(), objectives)
+        scores, through, direct = self.gradients(seen.detach(), picture.detach(), objectives)
         pulled = _along(seen, through) if direct is None else _along(seen, through) + _along(picture, direct)
         (gradient,) = torch.autograd.grad(pulled, images)
         return scores, gradient
 
     def gradients(self, seen: Tensor, picture: Tensor, objectives: Sequence[Objective]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Scores, and the gradients of their negatives with respect to what the network sees and to the pictures themselves.
+        """Scores, and the gradients of their negatives with respect to what the network sees and to the pictures themselves."""
+        found, through, direct = zip(*(self.portion(jobs, seen, picture, objectives) for jobs in self.portions), strict=True)
+        if all(each is None for each in direct):
+            return _joined(found), _joined(through), None
+        pictures = picture.split([sum(self.counts[jobs]) for jobs in self.portions])
+        direct = [torch.zeros_like(own) if each is None else each for each, own in zip(direct, pictures, strict=True)]
+        return _joined(found), _joined(through), _joined(direct)
+
+    def portion(
+        self, jobs: slice, seen: Tensor, picture: Tensor, objectives: Sequence[Objective]
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The same of some jobs, which go through the network together.
 
         A picture whose gradient is blocked wholly (a unit that is silent in the noise of the start) gets the redirected one. Unlike
         lucid, which redirects inside each layer for 16 steps, this costs nothing where no picture is silent.
         """
+        first, counts, objectives = sum(self.counts[: jobs.start]), self.counts[jobs], objectives[jobs]
+        own = slice(first, first + sum(counts))
+        seen, picture = seen[own].requires_grad_(), picture[own].requires_grad_()
         found = score(self.network, objectives, seen, picture)
         # of a loss, which is what `redirected_relu` is made for
         through, direct = torch.autograd.grad(-found.sum(), [seen, picture], allow_unused=True)
         if through is None:  # no objective reads the network
             return found.detach(), torch.zeros_like(seen), direct
         moved = _moved(through)
-        self.answered |= moved
+        self.answered[own] |= moved
         if not moved.all():
-            redirected = self.redirected(objectives, [each.split(self.counts) for each in (seen, picture, moved)])
+            redirected = self.redirected(objectives, [each.split(counts) for each in (seen, picture, moved)])
             through = torch.where(moved.to(through.device)[:, None, None, None], through, redirected)
         return found.detach(), through, direct
 
@@ -302,6 +318,10 @@ def _blocks(jobs: Sequence[Job]) -> list[list[Job]]:
         run = list(neighbours)
         blocks += [run] if alone else [[job] for job in run]
     return blocks
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _penalised(objective: Objective, penalty: Objective | None) -> Objective:

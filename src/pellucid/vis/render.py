@@ -55,7 +55,7 @@ def render(
         tries: pictures made from different noise for each objective, of which the best untransformed one is kept.
         start: a picture to begin with in place of noise, or one for each objective (None for noise); resized to `size`.
         snapshots: numbers of steps after which the pictures are kept as they are then; 0 is the start.
-        batch: pictures per forward pass; None for what suits the device and its free memory; halved where memory runs out.
+        batch: pictures optimised together; None for what suits the device and its free memory; halved where memory runs out.
         autocast: whether the network runs in bfloat16; None where the device computes in it.
         progress: called with the steps of single pictures that are done, and their total.
 

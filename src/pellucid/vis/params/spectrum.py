@@ -22,7 +22,7 @@ CONTRAST = 2.5
 # colour everywhere could not leave grey in 128 steps.
 CONSTANT = 0.5
 
-PIECE = 200_000  # numbers of pictures that a CPU works on at once: one picture of 256 px, or sixteen of 64
+PIECE = 80_000  # numbers of pictures that a CPU works on at once: one picture of 256 px, two of 112, or six of 64
 
 
 @dataclass(frozen=True, kw_only=True)
