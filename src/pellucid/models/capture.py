@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -62,7 +63,7 @@ def capture(model: Model, images: Float[Tensor, "n c h w"], layers: Sequence[str
         {'0': (2, 4, 6, 6)}
     """
     inputs = model.preprocess(images).to(memory_format=memory_format(model.device))
-    recorder = Recorder(model, layers, (images.shape[2], images.shape[3]))
+    recorder = Recorder(model, layers, (images.shape[2], images.shape[3]), torch.contiguous_format)
     with prepared(model), Views(), recorder.listening():
         recorder.finish(model.network(inputs))
     return {name: recorder.map(name).contiguous() for name in layers}
@@ -71,8 +72,10 @@ def capture(model: Model, images: Float[Tensor, "n c h w"], layers: Sequence[str
 class Recorder:
     """Keeps what the layers of one forward pass answer, and stops the pass when nothing is left to wait for."""
 
-    def __init__(self, model: Model, layers: Sequence[str], picture: tuple[int, int]) -> None:
-        self.model, self.picture = model, picture
+    def __init__(
+        self, model: Model, layers: Sequence[str], picture: tuple[int, int], layout: torch.memory_format = torch.preserve_format
+    ) -> None:
+        self.model, self.picture, self.layout = model, picture, layout
         self.waiting = {name: 1 if name == OUTPUT else model.place(name).calls for name in layers}
         self.maps: dict[str, Tensor] = {}
 
@@ -88,7 +91,9 @@ class Recorder:
             assert tensor is not None
             last = all(count <= 0 for count in self.waiting.values())
             # A later in-place operation would change it, so it is copied, unless nothing comes later.
-            self.maps[name] = self.model.place(name).form.to_map(tensor if last else tensor.clone(), self.picture)
+            self.maps[name] = self.model.place(name).form.to_map(
+                tensor if last else tensor.clone(memory_format=self.layout), self.picture
+            )
             if last:
                 raise Stop
 

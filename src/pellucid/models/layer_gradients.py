@@ -190,7 +190,8 @@ def recording(model: Model) -> Iterator[None]:
         raise UsageError(
             "torch.inference_mode() is on, inside of which nothing has a gradient; call this outside, or in torch.no_grad()"
         )
-    if any(each.is_inference() for each in model.network.parameters()):
+    some = next(model.network.parameters(), None)
+    if some is not None and some.is_inference():
         raise UsageError(
             f"{model.name} was made in torch.inference_mode(), and has no gradient; load it outside, or in torch.no_grad()"
         )

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.analysis.attribution.parts import in_parts, size_of
+from pellucid.analysis.attribution.parts import in_parts, joined, size_of
 from pellucid.analysis.attribution.result import Attribution
 from pellucid.analysis.attribution.targets import Target, Targets, targets_of
 from pellucid.errors import UsageError
@@ -50,7 +50,7 @@ def cam(model: Model, images: Float[Tensor, "n c h w"], target: Target) -> Attri
         return _exact(model, images[part.start : part.stop], targets, part, name)
 
     parts = [found for _, found in in_parts(model, len(images), size_of(images), targets, run)]
-    scores, values, base = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+    scores, values, base = (joined(each) for each in zip(*parts, strict=True))
     return Attribution("cam", targets.names, model.layer(name), size_of(images), scores, values, values.sum(1), base)
 
 
@@ -94,13 +94,12 @@ def _head(model: Model) -> tuple[Tensor, Tensor | None] | None:
 
 def _weights(model: Model, targets: Targets, part: range, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The scores, the weight of each logit in them, and what is left of them at logits of zero."""
-    found = []
-    for at in (logits, torch.zeros_like(logits)):
-        with recording(model):
-            leaf = at[:, :, None, None].clone().requires_grad_()
-            scores = targets.score(part)({OUTPUT: leaf}, leaf)
-            found.append((scores.detach(), torch.autograd.grad(scores.sum(), leaf)[0][:, :, 0, 0]))
-    (scores, weights), (rest, at_zero) = found
+    with recording(model):
+        leaf = torch.cat([logits, torch.zeros_like(logits)])[:, :, None, None].requires_grad_()
+        both = targets.score([*part, *part])({OUTPUT: leaf}, leaf)
+        (slopes,) = torch.autograd.grad(both.sum(), leaf)
+    scores, rest = both.detach().chunk(2)
+    weights, at_zero = slopes[:, :, 0, 0].chunk(2)
     if not torch.equal(weights, at_zero):
         raise UsageError("target: CAM is for classes and their sums and differences, not for what bends their logits")
     return scores, weights, rest

@@ -70,10 +70,10 @@ def gradients(
 
     found = [each for _, each in in_parts(model, len(images), size_of(images), targets, run)]
     return Derivatives(
-        _joined([each.scores for each in found]),
-        _joined([each.pixels for each in found if each.pixels is not None]) if pixels else None,
-        {name: _joined([each.maps[name] for each in found]) for name in layers},
-        {name: _joined([each.gradients[name] for each in found]) for name in layers},
+        joined([each.scores for each in found]),
+        joined([each.pixels for each in found if each.pixels is not None]) if pixels else None,
+        {name: joined([each.maps[name] for each in found]) for name in layers},
+        {name: joined([each.gradients[name] for each in found]) for name in layers},
     )
 
 
@@ -84,7 +84,7 @@ def scores_of(model: Model, images: Float[Tensor, "n c h w"], targets: Targets) 
         batch = images[part.start : part.stop]
         return scores_at_once(model, batch, targets, part)
 
-    return _joined([found for _, found in in_parts(model, len(images), size_of(images), targets, run)])
+    return joined([found for _, found in in_parts(model, len(images), size_of(images), targets, run)])
 
 
 def scores_at_once(model: Model, batch: Float[Tensor, "m c h w"], targets: Targets, which: Sequence[int]) -> Float[Tensor, " m"]:
@@ -94,8 +94,10 @@ def scores_at_once(model: Model, batch: Float[Tensor, "m c h w"], targets: Targe
         return targets.score(which)(maps, batch)
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([each.detach().float().cpu() for each in parts])
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Parts as one, without history; float32 on the CPU."""
+    plain = [each.detach().float().cpu() for each in parts]
+    return plain[0] if len(plain) == 1 else torch.cat(plain)
 
 
 def size_of(images: Float[Tensor, "n c h w"]) -> tuple[int, int]:
