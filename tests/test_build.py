@@ -194,6 +194,11 @@ def test_other_settings_are_refused(run: Path) -> None:
         build(run, spec="terrarium:judge")
 
 
+def test_no_more_positions_are_sampled_than_the_layers_have() -> None:
+    model, stream = load("terrarium"), open_stream("terrarium:160", size=(96, 96))
+    assert [make_plan(model, stream, layers=layers).positions for layers in (["head"], ["head", "mixed4b"])] == [1, 12]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_at_five_random_moments_it_ends_with_the_same_files(run: Path, tmp_path: Path) -> None:
     folder, moments = tmp_path / "run", random.Random(7)

@@ -161,11 +161,13 @@ def make_plan(
         NotFoundError: no such layer.
     """
     accelerated = model.device.type != "cpu"
-    places = max(1, min(12, math.ceil(SAMPLES / len(stream)))) if positions is None else positions
+    known = [model.layer(name) for name in (spanning_layers(model, 3) if layers is None else dict.fromkeys(layers))]
+    room = max((layer.height * layer.width for layer in known), default=1)
+    places = max(1, min(12, room, math.ceil(SAMPLES / len(stream)))) if positions is None else positions
     finest = max(4, min(40, round(math.sqrt(len(stream) * places / PER_CELL))))
     chosen = tuple(sorted({finest // 2, finest})) if grids is None else tuple(sorted(set(grids)))
     return Plan(
-        layers=tuple(model.layer(name).name for name in (spanning_layers(model, 3) if layers is None else dict.fromkeys(layers))),
+        layers=tuple(layer.name for layer in known),
         units=(128 if accelerated else 32) if units is None else units,
         steps=(256 if accelerated else 128) if steps is None else steps,
         icon_steps=(256 if accelerated else 96) if steps is None else steps,
