@@ -51,25 +51,23 @@ def progress_bars(quiet: bool) -> Iterator[Progress]:
             bars.stop()
 
 
+def say(text: str) -> None:
+    """A line for people about what is right, and may surprise."""
+    click.echo(f"pellucid: {text}", err=True)
+
+
 def say_skipped(skipped: Sequence[tuple[str, str]]) -> None:
     if skipped:
-        click.echo(f"pellucid: skipped {len(skipped)} files; the first, {skipped[0][0]}: {skipped[0][1]}", err=True)
+        say(f"skipped {len(skipped)} files; the first, {skipped[0][0]}: {skipped[0][1]}")
 
 
 def say_pictures(skipped: Sequence[tuple[str, str]], copies: Sequence[tuple[str, str]], unlabelled: Sequence[str]) -> None:
     """What is odd about a collection's pictures: what was left out, what is there twice, and what has no label where others do."""
     say_skipped(skipped)
     if copies:
-        click.echo(
-            f"pellucid: {len(copies)} pictures are the same as others; the first, {copies[0][0]}, is {copies[0][1]}", err=True
-        )
+        say(f"{len(copies)} pictures are the same as others; the first, {copies[0][0]}, is {copies[0][1]}")
     if unlabelled:
-        click.echo(f"pellucid: {len(unlabelled)} pictures have no label, others have; the first is {unlabelled[0]}", err=True)
-
-
-def say(text: str) -> None:
-    """A line about what is right, and may surprise."""
-    click.echo(f"pellucid: {text}", err=True)
+        say(f"{len(unlabelled)} pictures have no label, others have; the first is {unlabelled[0]}")
 
 
 def file_name(unit: str) -> str:
