@@ -344,7 +344,7 @@ class _Builder:
         folder = self.run.folder / "atlas" / folder_name(self.plan.layers, layer.name)
         vectors = store.vectors(layer.name)
         points, trust = self.chart(folder / "layout.safetensors", layer, np.asarray(vectors, np.float32))
-        images = store.samples()["image"].to_numpy()
+        images = store.samples(["image"])["image"].to_numpy()
         levels = make_levels(points, vectors, store.attributions(layer.name), grids=self.plan.grids, images=images)
         whiten = whitening(vectors)
         drawn = [self.icons(folder / str(level.grid), layer, level, whiten) for level in levels]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 
 TEMPORARY = ".part"  # the suffix of what is still being written; leftovers of a killed run are overwritten
 
@@ -36,6 +36,18 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a file may stand where a folder is wanted
             temporary.unlink(missing_ok=True)
+
+
+def check_photo(path: Path) -> None:
+    """Refuse what is no file to read a picture from.
+
+    Raises:
+        UsageError: nothing is there, or a folder.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder; give the paths of pictures, such as {path / '*.jpg'}")
+    if not path.exists():
+        raise UsageError(f"{path}: no such file; give the path of a picture")
 
 
 def unwritable(path: Path, error: OSError) -> PellucidError:

@@ -85,7 +85,7 @@ def train_features(
 
 
 def _aside(store: Store) -> Bool[np.ndarray, " n"]:
-    pictures = np.unique(store.samples()["image"].to_numpy(), return_inverse=True)[1]
+    pictures = np.unique(store.samples(["image"])["image"].to_numpy(), return_inverse=True)[1]
     return pictures % KEPT == KEPT - 1
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.options import Verb, a_path, check_photo, common_options, load_model, model_options
+from pellucid.cli.options import Verb, a_path, common_options, load_model, model_options
 from pellucid.cli.output import print_json, progress_bars, say
 from pellucid.errors import UsageError
+from pellucid.files import check_photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

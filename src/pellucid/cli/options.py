@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.errors import PellucidError, UsageError
+from pellucid.files import check_photo
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -146,18 +147,6 @@ def load_photo(path: Path, model: Model, side: int | None, sides: int, crop: boo
     scale = min(1.0, longest / max(picture.size))
     size = model.size if crop else (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
     return to_image(fit(picture, size), model.channels)
-
-
-def check_photo(path: Path) -> None:
-    """Refuse what is no file.
-
-    Raises:
-        UsageError: nothing is there, or a folder.
-    """
-    if path.is_dir():
-        raise UsageError(f"{path}: a folder; give the paths of pictures, such as {path / '*.jpg'}")
-    if not path.exists():
-        raise UsageError(f"{path}: no such file; give the path of a picture")
 
 
 def check_ending(path: Path, ending: str) -> None:

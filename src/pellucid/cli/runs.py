@@ -65,8 +65,9 @@ def open_collection(run: Path, model: str | None, images: str | None, source: di
     network = load_network(spec, store, "which says what a unit sees", **source)
     store = store.named(network.classes)
     stream = open_pictures(store, images, size=network.size, channels=network.channels)
-    samples, labels = store.samples(), store.label_names
-    columns = (samples[name].to_pylist() for name in ("image", "name", "label"))
+    wanted, labels = ["image", "name", "label"], store.label_names
+    samples = store.samples(wanted)
+    columns = (samples[name].to_pylist() for name in wanted)
     names = {image: (name, None if label is None else labels[label]) for image, name, label in zip(*columns, strict=True)}
     return Collection(store, network, stream, names)
 

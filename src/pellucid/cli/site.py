@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.options import Verb, a_path, check_photo, common_options, image_options, load_model, model_options, source_options
+from pellucid.cli.options import Verb, a_path, common_options, image_options, load_model, model_options, source_options
 from pellucid.cli.output import print_json, progress_bars, say_skipped
 from pellucid.cli.runs import named_model, open_store
 from pellucid.errors import UsageError
+from pellucid.files import check_photo
 
 if TYPE_CHECKING:
     from pellucid.site.desk import Desk

@@ -15,13 +15,14 @@ from pellucid import schema
 from pellucid.analysis.attribution import METHODS
 from pellucid.arrays import to_image, to_picture
 from pellucid.data.decode import decode, fit
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import PellucidError
 from pellucid.explain.cells import MOST, Cells, cells_of
 from pellucid.explain.channels import Way
 from pellucid.explain.explain import WAYS, Explanation
 from pellucid.explain.icons import Icons
 from pellucid.explain.methods import Maps, MethodMaps
 from pellucid.explain.pictures import Progress
+from pellucid.files import check_photo
 from pellucid.models import Model
 from pellucid.site.files import Shelf, write_data, write_picture, write_sprites
 from pellucid.site.packed import box_of, packed, short, shorts
@@ -259,11 +260,10 @@ def open_photo(path: Path, model: Model) -> Photo:
     """The centre of a picture file in the model's size, and the same twice as large where the file has as much.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it is a folder.
         PellucidError: it cannot be read.
     """
-    if not path.exists():
-        raise UsageError(f"{path}: no such file; give the path of a picture")
+    check_photo(path)
     try:
         return _photo(path.name, path, model)
     except PellucidError as error:
