@@ -1,4 +1,4 @@
-"""Max pooling against torch's own, bit for bit."""
+"""Pooling against torch's own, bit for bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from pellucid.kernels import max_pool2d, pooling
+from pellucid.kernels import avg_pool2d, max_pool2d, pooling
 
 WINDOWS = [((3, 3), (2, 2)), ((2, 2), (2, 2)), ((3, 2), (1, 3)), ((5, 4), (2, 1)), ((2, 3), (4, 4))]
 SIZES = [(9, 9), (12, 7), (5, 16)]
@@ -121,3 +121,30 @@ def test_torch_does_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max_pool2d(large, (16, 16), (1, 1), (0, 0), ceil_mode=False).grad_fn.name() == "MaxPool2DWithIndicesBackward0"  # pyright: ignore[reportOptionalMemberAccess]
     monkeypatch.setattr(pooling, "compiled", lambda: None)
     assert elsewhere(maps(1, 4, 4, 4)) == "MaxPool2DWithIndicesBackward0"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_means_are_torchs(size: tuple[int, int]) -> None:
+    given, divisors = maps(2, 5, *size), (None, 1, 7)
+    for (kernel, stride), ceil, counted, divisor in itertools.product(WINDOWS, (False, True), (False, True), divisors):
+        for padding in {(0, 0), (kernel[0] // 2, kernel[1] // 2)}:
+            options = {"ceil_mode": ceil, "count_include_pad": counted, "divisor_override": divisor}
+            output = avg_pool2d(given, kernel, stride, padding, **options)
+            assert torch.equal(output, F.avg_pool2d(given, kernel, stride, padding, **options))
+            incoming = torch.randn(output.shape, generator=torch.Generator().manual_seed(1)).to(output)
+            (ours,) = torch.autograd.grad(output, given, incoming)
+            exact = given.detach().double().requires_grad_()
+            wanted = torch.autograd.grad(F.avg_pool2d(exact, kernel, stride, padding, **options), exact, incoming.double())[0]
+            torch.testing.assert_close(ours.double(), wanted, rtol=2**-8, atol=1e-6, msg=str((kernel, stride, padding, options)))
+            assert ours.stride() == given.stride()
+
+
+def test_means_of_what_is_otherwise_are_taken_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def name_of(given: Tensor) -> str:
+        return avg_pool2d(given, (2, 2), (2, 2), (0, 0), ceil_mode=False).grad_fn.name()  # pyright: ignore[reportOptionalMemberAccess]
+
+    assert name_of(maps(1, 4, 4, 4)) == "_AveragePoolBackward"
+    assert name_of(maps(2, 4, 6, 4).detach().contiguous().requires_grad_()) == "AvgPool2DBackward0"
+    assert name_of(maps(1, 4, 4, 4, dtype=torch.float32)) == "AvgPool2DBackward0"
+    monkeypatch.setattr(pooling, "compiled", lambda: None)
+    assert name_of(maps(1, 4, 4, 4)) == "AvgPool2DBackward0"

@@ -135,7 +135,7 @@ def _conv(*options: Any, weight: Tensor = WEIGHT, images: Tensor = IMAGES) -> Te
 
 
 def _pool(*options: Any, dtype: torch.dtype = torch.bfloat16) -> Tensor:
-    return quick.avg_pool2d(IMAGES.to(dtype, copy=True).requires_grad_(), *options)
+    return quick.avg_pool2d(MAPS.to(dtype, copy=True).requires_grad_(), *options)
 
 
 def _attend(*options: Any, key: Tensor = TOKENS) -> Tensor:
@@ -162,7 +162,6 @@ LEFT: dict[str, Callable[[], Tensor]] = {
     "float64": lambda: _conv(2, weight=WEIGHT.double(), images=IMAGES.double()),
     "one image without a batch": lambda: _conv(2, images=IMAGES[0]),
     "a parameter's gradient": lambda: _conv(2, weight=torch.nn.Parameter(WEIGHT)),
-    "windows side by side": lambda: _pool(2),
     "pooling in float32": lambda: _pool(3, 1, dtype=torch.float32),
     "dilated pooling": lambda: _max(3, 1, 0, 2),
     "pictures in a row": lambda: _beside(0, MAPS),
@@ -180,8 +179,8 @@ def test_what_goes_to_torch_as_it_came(call: Callable[[], Tensor]) -> None:
 
 
 def test_what_does_not() -> None:
-    outputs = [_conv(2), _conv((1, 2)), _pool(3, 1), _pool(3, (3, 2)), _attend(), _attend(None, 0.0)]
-    kinds = ["_ConvolutionBackward", "_AveragePoolBackward", "_AttentionBackward"]
+    outputs = [_conv(2), _conv((1, 2)), _pool(3, 1), _pool([2], []), _max(3), _max(3, (3, 2)), _attend(), _attend(None, 0.0)]
+    kinds = ["_ConvolutionBackward", "_AveragePoolBackward", "_MaxPoolBackward", "_AttentionBackward"]
     assert [name_of(output) for output in outputs] == [kind for kind in kinds for _ in range(2)]
 
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 NAN = np.int16(0x7FFF)  # the largest of all keys
+LEAST = np.int16(-0x80)  # the bits of minus infinity, above which are, of the negative ones, those of what is no number
 INFINITE = np.int16(0x7F80)  # the bits of bfloat16's infinity; those of what is no number are above
+NOWHERE = np.uint8(255)
 
 
 def compiled(function: Callable[..., None]) -> Any:
@@ -86,8 +88,10 @@ def _(number, like):
 
 
 @compiled
-def pool(maps: Array, kernel: Any, stride: Any, padding: Any, pooled: Array, taps: Array, first: int, last: int) -> None:
-    """Rows of the largest of each window, and at which place of the window it is."""
+def pool(
+    maps: Array, kernel: Any, stride: Any, padding: Any, pooled: Array, taps: Array, masks: bool, first: int, last: int
+) -> None:
+    """Rows of the largest of each window, and at which place of the window it is; at none where it masks and that is zero."""
     height, width, channels = maps.shape[1:]
     for row in range(first, last):
         picture, i = divmod(row, pooled.shape[1])
@@ -111,6 +115,9 @@ def pool(maps: Array, kernel: Any, stride: Any, padding: Any, pooled: Array, tap
                         place[c] = tap if larger else place[c]
             for c in range(channels):
                 best[c] = _ordered(best[c])
+            if masks:
+                for c in range(channels):
+                    place[c] = NOWHERE if best[c] == 0 else place[c]
 
 
 @compiled
@@ -134,6 +141,36 @@ def unpool(gradient: Array, taps: Array, kernel: Any, stride: Any, padding: Any,
             here = result[picture, y, x]
             for c in range(channels):
                 here[c] = _narrowed(total[c], here[c])
+
+
+@compiled
+def unaverage(gradient: Array, shares: Array, kernel: Any, stride: Any, padding: Any, result: Array, first: int, last: int) -> None:
+    """Rows of the gradient of average pooling, where each window weighs what it gives by its share."""
+    height, width, channels = result.shape[1:]
+    total = np.empty(channels, np.float32)
+    for row in range(first, last):
+        picture, y = divmod(row, height)
+        down = y + padding[0]
+        for x in range(width):
+            along = x + padding[1]
+            total[:] = 0
+            for i in range(max(0, (down - kernel[0]) // stride[0] + 1), min(gradient.shape[1], down // stride[0] + 1)):
+                for j in range(max(0, (along - kernel[1]) // stride[1] + 1), min(gradient.shape[2], along // stride[1] + 1)):
+                    given, share = gradient[picture, i, j], shares[i, j]
+                    for c in range(channels):
+                        total[c] += _widened(given[c]) * share
+            here = result[picture, y, x]
+            for c in range(channels):
+                here[c] = _narrowed(total[c], here[c])
+
+
+@compiled
+def rectify(maps: Array, first: int, last: int) -> None:
+    """Rows of bfloat16's bits: what is below zero becomes zero; what is no number stays."""
+    for row in range(first, last):
+        values = maps[row]
+        for c in range(len(values)):
+            values[c] = values[c] if values[c] > LEAST else np.int16(0)
 
 
 @register_jitable
@@ -163,8 +200,9 @@ def places(matrix: Array, size: Any, rows: Array, right: Array, down: Array, fir
 @compiled
 def sample(planes: Array, width: int, index: Array, right: Array, down: Array, result: Array, first: int, last: int) -> None:
     """Bilinear samples of planes, of which each row is one."""
+    image = np.empty(planes.shape[1], planes.dtype)
     for plane in range(first, last):
-        image, out = planes[plane], result[plane]
+        image[:], out = planes[plane], result[plane]  # a copy, read from end to end, lies close when it is read crosswise
         for k in range(len(index)):
             at = index[k]
             above = image[at] + right[k] * (image[at + 1] - image[at])

@@ -6,7 +6,10 @@ the input is wanted and that of the weights is not. Everything else goes to torc
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -17,6 +20,8 @@ from torch.nn import functional as F
 
 from pellucid import kernels
 from pellucid.models.receptive import Pair, pair
+from pellucid.models.relus import redirecting
+from pellucid.models.strides import layout_of
 
 FEW = 4  # channels of a picture; oneDNN computes with eight or sixteen at a time
 LANES = 32  # of bfloat16 in one instruction; views of fewer channels, or of others, are ten times as slow as wholes
@@ -63,20 +68,24 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """`torch.nn.functional.avg_pool2d`; quicker in bfloat16 where the windows overlap.
+    """`torch.nn.functional.avg_pool2d`; quicker where `pellucid.kernels` are.
 
     Example:
-        >>> maps = torch.rand(1, 4, 9, 9, dtype=torch.bfloat16, requires_grad=True)
-        >>> avg_pool2d(maps, 3, stride=2).grad_fn.name()
-        '_AveragePoolBackward'
+        >>> maps = torch.rand(1, 4, 9, 9, requires_grad=True)
+        >>> avg_pool2d(maps, 3, stride=2).shape
+        torch.Size([1, 4, 4, 4])
     """
     kernel = pair(kernel_size)
     steps = pair(stride) if stride not in (None, (), []) else kernel
-    options = (kernel, steps, pair(padding), ceil_mode, count_include_pad, divisor_override)
-    overlap = any(step < size for step, size in zip(steps, kernel, strict=True))
-    if overlap and input.dtype == torch.bfloat16 and _pays(input):
-        return _AveragePool.apply(input, *options)
-    return F.avg_pool2d(input, *options)
+    return kernels.avg_pool2d(
+        input,
+        kernel,
+        steps,
+        pair(padding),
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
 
 
 def max_pool2d(
@@ -111,10 +120,26 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, **named: Any) -> Tensor:
         >>> cat([maps, maps], 1).grad_fn.name()
         '_CatBackward'
     """
-    odd = dim == 1 and not named and any(each.ndim == 4 and each.shape[1] % LANES for each in tensors)
-    if odd and all(_pays(each) and each.is_contiguous(memory_format=torch.channels_last) for each in tensors):
-        return _Cat.apply(*tensors)
+    maps = dim == 1 and not named and all(_pays(each) and layout_of(each) == torch.channels_last for each in tensors)
+    befores = [before for each in tensors if (before := kernels.before_relu(each)) is not None] if maps else []
+    rectified = 0 < len(befores) == len(tensors)
+    if maps and (rectified or any(each.shape[1] % LANES for each in tensors)):
+        output, masked = _Cat.apply(len(tensors), *tensors, *(befores if rectified else ()))
+        if rectified:
+            output.masked = masked
+        return output
     return torch.cat(tensors, dim, **named)  # pyright: ignore[reportArgumentType]
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """`torch.nn.functional.relu`; quicker where `pellucid.kernels` are, unless its gradient is redirected.
+
+    Example:
+        >>> relu(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    torchs: Any = torch.relu_ if inplace else torch.relu
+    return torchs(input) if redirecting() else kernels.relu(input, inplace=inplace)
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, *rest: Any, **named: Any) -> Tensor:
@@ -140,6 +165,8 @@ QUICK: dict[Callable[..., Any], Callable[..., Tensor]] = {
     F.avg_pool2d: avg_pool2d,
     F.max_pool2d: max_pool2d,
     torch.max_pool2d: max_pool2d,
+    **dict.fromkeys((F.relu, torch.relu, Tensor.relu), relu),
+    **dict.fromkeys((torch.relu_, Tensor.relu_), partial(relu, inplace=True)),
     F.scaled_dot_product_attention: scaled_dot_product_attention,
 }
 
@@ -155,7 +182,7 @@ def _learning(*tensors: Tensor | None) -> bool:
 
 def _kept(input: Tensor) -> bool:
     """Whether the input stays in memory in any case: as somebody's tensor, or for the gradient of the ReLU that gave it."""
-    return input.grad_fn is None or input.grad_fn.name() == "ReluBackward0"
+    return input.grad_fn is None or input.grad_fn.name() in ("ReluBackward0", "_ReluBackward")
 
 
 class _Convolution(Function):
@@ -177,44 +204,52 @@ class _LeanConvolution(Function):
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.shape, ctx.options = input.shape, options
-        ctx.layout = torch.channels_last if input.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        ctx.layout = layout_of(input)
         return torch.conv2d(input, weight, bias, *options)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (weight,), (stride, padding, dilation, groups) = gradients, ctx.saved_tensors, ctx.options
-        # Of the input only shape and layout count where the weight's gradient is not wanted; memory that nobody writes to is free.
-        input = torch.empty(ctx.shape, dtype=gradient.dtype, memory_format=ctx.layout)
+        input = _unwritten(ctx.shape, gradient.dtype, ctx.layout)  # of which only these count
         options = (None, stride, padding, dilation, False, (0, 0), groups, (True, False, False))
         found, *_ = torch.ops.aten.convolution_backward(gradient, input, weight.to(gradient.dtype), *options)
         return found, *[None] * 6
 
 
-class _AveragePool(Function):
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, *options: Any) -> Tensor:
-        ctx.size, ctx.options = input.shape[2:], options
-        return F.avg_pool2d(input, *options)
+def _unwritten(shape: torch.Size, dtype: torch.dtype, layout: torch.memory_format) -> Tensor:
+    """Maps that nobody may write to or read: they take no memory."""
+    count, channels, height, width = shape
+    numbers = _reserved(math.ceil(math.log2(shape.numel() * dtype.itemsize))).view(dtype)[: shape.numel()]
+    if layout == torch.channels_last:
+        return numbers.view(count, height, width, channels).movedim(3, 1)
+    return numbers.view(shape)
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,), (kernel, stride, padding, ceil_mode, *_) = gradients, ctx.options
-        ones = torch.ones(1, 1, *ctx.size)
-        inside = F.avg_pool2d(ones, kernel, stride, padding, ceil_mode, divisor_override=1)
-        divisor = inside / F.avg_pool2d(ones, *ctx.options)
-        weight = gradient.new_ones(gradient.shape[1], 1, *kernel)
-        return _spread(gradient / divisor.to(gradient.dtype), weight, ctx.size, stride, padding), *[None] * len(ctx.options)
+
+@cache
+def _reserved(power: int) -> Tensor:
+    """So many bytes, as a power of two, that the system has promised and will not give before somebody writes to them."""
+    return torch.frombuffer(mmap.mmap(-1, 2**power), dtype=torch.uint8)
 
 
 class _Cat(Function):
-    @staticmethod
-    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        ctx.channels = [each.shape[1] for each in tensors]
-        return torch.cat(tensors, 1)
+    """Maps side by side, twice: the second answer gives its gradient to what came behind the maps, in their order."""
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        return tuple(each.contiguous(memory_format=torch.channels_last) for each in gradients[0].split(ctx.channels, 1))
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.channels, ctx.twice = [each.shape[1] for each in tensors[:count]], len(tensors) > count
+        ctx.set_materialize_grads(False)
+        output = torch.cat(tensors[:count], 1)
+        return output, output.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        return None, *(part for each in gradients[: 1 + ctx.twice] for part in _parts(each, ctx.channels))
+
+
+def _parts(gradient: Tensor | None, channels: Sequence[int]) -> list[Tensor | None]:
+    if gradient is None:
+        return [None] * len(channels)
+    return [each.contiguous(memory_format=torch.channels_last) for each in gradient.split(channels, 1)]
 
 
 class _Attention(Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -30,8 +31,25 @@ def redirected_relu() -> Iterator[None]:
         >>> x.grad
         tensor([[-1.]])
     """
-    with _Redirect():
-        yield
+    before = _redirecting.set(True)
+    try:
+        with _Redirect():
+            yield
+    finally:
+        _redirecting.reset(before)
+
+
+_redirecting = ContextVar("redirecting", default=False)
+
+
+def redirecting() -> bool:
+    """Whether gradients are redirected here and now, so that ReLUs have to be torch's own.
+
+    >>> with redirected_relu():
+    ...     redirecting()
+    True
+    """
+    return _redirecting.get()
 
 
 REDIRECTED = frozenset((torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu, F.relu6, F.hardtanh, F.hardtanh_))

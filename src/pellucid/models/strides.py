@@ -19,6 +19,16 @@ def memory_format(device: torch.device, *, bfloat16: bool = False) -> torch.memo
     return torch.channels_last if pays else torch.preserve_format
 
 
+def layout_of(maps: Tensor) -> torch.memory_format:
+    """How maps lie: channels last, or else channels first.
+
+    >>> layout_of(torch.rand(2, 3, 4, 4))
+    torch.contiguous_format
+    """
+    last = maps.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last and not maps.is_contiguous() else torch.contiguous_format
+
+
 def view(tensor: Tensor, *shape: Any, **named: Any) -> Tensor:
     """`Tensor.view`, also of maps that lie channels last, which cannot be flattened where they are.
 

@@ -1,0 +1,76 @@
+"""ReLUs of large maps in bfloat16, on their bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pellucid.kernels.threads import compiled, spread
+
+LARGE = 2**21  # numbers, from which on the loops save more than it takes to call them
+
+
+def relu(input: Float[Tensor, "n c h w"], *, inplace: bool = False) -> Float[Tensor, "n c h w"]:
+    """`torch.nn.functional.relu`, bit for bit; in place in a third of torch's time, and before a max pool without a backward pass.
+
+    That is so on a CPU, channels-last, in bfloat16, from two million numbers on, where a gradient is wanted. The max pool does
+    the work of the ReLU before it: it gives nothing back to where the largest of a window is zero.
+
+    Args:
+        input: maps.
+        inplace: whether to write into the input, which is returned then.
+
+    >>> relu(torch.tensor([-1.0, 2.0]).reshape(1, 2, 1, 1)).flatten()
+    tensor([0., 2.])
+    """
+    if input.numel() >= LARGE and input.requires_grad and _plain(input) and compiled():
+        output, masked = _Relu.apply(input, inplace)
+        output.masked = masked
+        return output
+    return torch.relu_(input) if inplace else torch.relu(input)
+
+
+def before_relu(maps: Tensor) -> Tensor | None:
+    """The same maps, whose gradient goes on to before their ReLU as it is; None where they are not just what `relu` gave.
+
+    For what gives nothing back to where they are zero.
+    """
+    masked = getattr(maps, "masked", None)
+    return masked if masked is not None and masked.grad_fn is maps.grad_fn else None
+
+
+class _Relu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, inplace: bool) -> tuple[Tensor, Tensor]:
+        if inplace:
+            ctx.mark_dirty(input)
+        output = input if inplace else input.clone()
+        rows = _rows(output)
+        spread(lambda first, last: compiled().rectify(rows, first, last), len(rows))
+        ctx.save_for_backward(output)
+        ctx.set_materialize_grads(False)
+        return output, output.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (gradient, masked), (output,) = gradients, ctx.saved_tensors
+        if gradient is None:
+            return masked, None
+        result = torch.ops.aten.threshold_backward(gradient, output, 0)
+        return result if masked is None else result.add_(masked), None
+
+
+def _plain(maps: Tensor) -> bool:
+    known = type(maps) is Tensor and maps.device.type == "cpu" and maps.dtype == torch.bfloat16 and maps.ndim == 4
+    return known and not maps._is_view() and maps.is_contiguous(memory_format=torch.channels_last)
+
+
+def _rows(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
+    """The same memory as positions × channels, of bfloat16's bits."""
+    return maps.detach().permute(0, 2, 3, 1).flatten(0, 2).view(torch.int16).numpy()
