@@ -198,6 +198,18 @@ def test_weights_are_cast_once() -> None:
     assert casts.count == 2  # what goes into attention, in two blocks
 
 
+def given_to(network: nn.Module, *, bfloat16: bool) -> torch.dtype:
+    with fast(load(network, size=(32, 24)), bfloat16=bfloat16) as run:
+        return run.inputs(IMAGES).dtype
+
+
+def test_pictures_are_narrowed_where_a_convolution_takes_them_and_nothing_else() -> None:
+    assert given_to(seeded(Inplace), bfloat16=True) == torch.bfloat16
+    assert given_to(seeded(Inplace), bfloat16=False) == torch.float32
+    assert given_to(nn.Sequential(nn.InstanceNorm2d(3), seeded(Inplace)), bfloat16=True) == torch.float32
+    assert given_to(seeded(Inplace).double(), bfloat16=True) == torch.float64
+
+
 def test_hooks_of_the_user_fire_and_see_their_own_network() -> None:
     network, seen = seeded(Inplace), []
     model = load(network, size=(32, 24))

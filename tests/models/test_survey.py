@@ -79,6 +79,12 @@ def test_tokens_that_nobody_followed_are_guessed() -> None:
     assert (layer.channels, layer.height, layer.width) == (5, 4, 6)
 
 
+def test_what_the_pictures_go_to() -> None:
+    assert load(seeded(Functional), size=16).takers - {"shape", "ndim"} == {"conv2d"}
+    scaled = nn.Sequential(nn.InstanceNorm2d(3), nn.Conv2d(3, 4, 3))
+    assert load(scaled, size=16).takers - {"shape", "ndim"} >= {"instance_norm"}
+
+
 def test_pictures_that_the_network_does_not_take() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2))
     assert len(load(network, size=8).layers) == 3

@@ -18,10 +18,12 @@ from pellucid.models.capture import Recorder, prepared
 from pellucid.models.memory import memory_kept
 from pellucid.models.model import Model
 from pellucid.models.quick import QUICK
-from pellucid.models.strides import memory_format, view
+from pellucid.models.strides import layout_of, memory_format, view
 
 _CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 WEIGHTED = frozenset((*_CONVOLUTIONS, F.linear, F.multi_head_attention_forward))  # whose weights autocast turns at every call
+
+NARROWING = frozenset(("conv2d", "linear", "shape", "size", "dim", "ndim"))  # what leaves nothing of pictures that bfloat16 has not
 
 
 @contextmanager
@@ -54,12 +56,21 @@ class Fast:
     def __init__(self, model: Model, *, bfloat16: bool) -> None:
         self.model, self.bfloat16 = model, bfloat16
         self.layout = memory_format(model.device, bfloat16=bfloat16)
+        narrow = bfloat16 and model.dtype == torch.float32 and model.takers <= NARROWING
+        self.given = torch.bfloat16 if narrow else model.dtype  # autocast would turn the pictures first of all
         parameters = {id(parameter): (place, parameter) for place, parameter in enumerate(model.network.parameters())}
         self.weights = _Weights(parameters, bfloat16, self.layout)
 
     def __call__(self, images: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        inputs: Any = _Input.apply(images, self.model, self.layout)
-        recorder = Recorder(self.model, layers, (images.shape[2], images.shape[3]))
+        return self.answer(self.inputs(images), layers)
+
+    def inputs(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """What the network itself is given for images: they can be forgotten then."""
+        return _Input.apply(images, self.model, self.layout, self.given)  # pyright: ignore[reportReturnType]
+
+    def answer(self, inputs: Float[Tensor, "n c h w"], layers: Sequence[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
+        """What the named layers answer to `inputs`."""
+        recorder = Recorder(self.model, layers, (inputs.shape[2], inputs.shape[3]))
         autocast = torch.autocast(inputs.device.type, torch.bfloat16 if self.bfloat16 else None, enabled=self.bfloat16)
         with autocast, _Exchange(self.weights), recorder.listening():
             recorder.finish(self.model.network(inputs))
@@ -94,17 +105,15 @@ class _Input(torch.autograd.Function):
     """`Model.preprocess` and a layout; the gradient is laid out like the images, in one pass."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, model: Model, layout: torch.memory_format) -> Tensor:
-        ctx.save_for_backward(images)
-        ctx.std = model.std
-        return model.preprocess(images).to(memory_format=layout)
+    def forward(ctx: Any, images: Tensor, model: Model, layout: torch.memory_format, dtype: torch.dtype) -> Tensor:
+        ctx.std, ctx.dtype, ctx.layout = model.std, images.dtype, layout_of(images)
+        return model.preprocess(images).to(dtype).to(memory_format=layout)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (images,) = ctx.saved_tensors
-        result = torch.empty_like(images).copy_(gradient)
-        return result.div_(result.new_tensor(ctx.std)[:, None, None]), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        result = gradient.to(ctx.dtype, memory_format=ctx.layout, copy=True)
+        return result.div_(result.new_tensor(ctx.std)[:, None, None]), None, None, None
 
 
 @dataclass(frozen=True)

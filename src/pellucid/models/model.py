@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import NotFoundError, UsageError
 from pellucid.models.receptive import ReceptiveField
-from pellucid.models.survey import Place, survey
+from pellucid.models.survey import Place, Survey, survey
 
 OUTPUT = "logits"
 
@@ -91,7 +91,7 @@ class Model:
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
         """Every named module that gives a map, a row of tokens or a vector, in the order of finishing; found by one dry run."""
-        return MappingProxyType({name: _layer(place) for name, place in self._survey[0].items() if name != OUTPUT})
+        return MappingProxyType({name: _layer(place) for name, place in self._survey.places.items() if name != OUTPUT})
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -100,17 +100,22 @@ class Model:
 
     @cached_property
     def _numbers(self) -> tuple[str, ...]:
-        return tuple(map(str, range(self._survey[1])))
+        return tuple(map(str, range(self._survey.outputs)))
 
     @cached_property
-    def _survey(self) -> tuple[dict[str, Place], int]:
+    def _survey(self) -> Survey:
         grey = torch.full((2, self.channels, *self.size), 0.5)
-        places, outputs = survey(self.network, self.preprocess(grey))
-        if self._classes and len(self._classes) != outputs:
+        found = survey(self.network, self.preprocess(grey))
+        if self._classes and len(self._classes) != found.outputs:
             raise UsageError(
-                f"classes: {len(self._classes)} names for the {outputs} outputs of {self.name}; give one name for each output"
+                f"classes: {len(self._classes)} names for the {found.outputs} outputs of {self.name}; give one name for each output"
             )
-        return places, outputs
+        return found
+
+    @property
+    def takers(self) -> frozenset[str]:
+        """The names of the functions of torch that the network gives its pictures to, such as `conv2d`."""
+        return self._survey.takers
 
     def place(self, name: str) -> Place:
         """Where and in which form the network gives a layer; for `capture` and its kin.
@@ -120,7 +125,7 @@ class Model:
         """
         if name not in self.layers:
             raise NotFoundError("layer", name, self.layers, f"`pellucid layers {self.spec}` lists them")
-        return self._survey[0][name]
+        return self._survey.places[name]
 
     def layer(self, name: str) -> Layer:
         """The layer of this name; `"logits"` is the network's output.
@@ -135,7 +140,7 @@ class Model:
             (4, (3, 3))
         """
         if name == OUTPUT:
-            return Layer(OUTPUT, type(self.network).__name__, self._survey[1], 1, 1, None)
+            return Layer(OUTPUT, type(self.network).__name__, self._survey.outputs, 1, 1, None)
         self.place(name)
         return self.layers[name]
 

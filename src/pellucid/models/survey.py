@@ -36,7 +36,17 @@ class _Heard:
     trace: Trace | None = None
 
 
-def survey(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Place], int]:
+@dataclass(frozen=True)
+class Survey:
+    """What a run of a network shows: the places in the order in which they finish, how many outputs there are (0 where it gives no
+    scores), and the names of the functions of torch that were given the pictures themselves."""
+
+    places: dict[str, Place]
+    outputs: int
+    takers: frozenset[str]
+
+
+def survey(network: nn.Module, inputs: Tensor) -> Survey:
     """Run the network once on two pictures.
 
     Two, because a second one tells the batch from other axes of length one.
@@ -44,9 +54,6 @@ def survey(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Place], int]:
     Args:
         network: held still meanwhile.
         inputs: two pictures as the network wants them.
-
-    Returns:
-        The places in the order in which they finish, and the number of the network's outputs (0 where it gives no scores).
 
     Raises:
         UsageError: the network does not run on such pictures.
@@ -63,7 +70,8 @@ def survey(network: nn.Module, inputs: Tensor) -> tuple[dict[str, Place], int]:
     picture = (inputs.shape[2], inputs.shape[3])
     forms = {name: form for name, each in heard.items() if (form := _form(each, picture, len(inputs), tracer, network)) is not None}
     places = {name: _place(name, modules[name], heard[name], form) for name, form in forms.items()}
-    return places, 0 if scores is None or len(scores) != len(inputs) else scores.shape[1]
+    outputs = 0 if scores is None or len(scores) != len(inputs) else scores.shape[1]
+    return Survey(places, outputs, frozenset(tracer.takers))
 
 
 def _listener(name: str, heard: dict[str, _Heard], tracer: Tracer) -> Callable[[Any], None]:

@@ -32,10 +32,12 @@ class Tracer(TorchFunctionMode):
         self.grids: set[tuple[int, int]] = set()
         self.tokens: dict[int, Trace] = {}
         self.batch = 0
+        self.images: Tensor | None = None
+        self.takers: set[str] = set()  # the functions that were given the pictures themselves
 
     def follow(self, images: Tensor) -> Tensor:
         """Start from these pictures, `n c h w`."""
-        self.batch = images.shape[0]
+        self.images, self.batch = images, images.shape[0]
         self._note(images, Trace(1, Field()))
         return images
 
@@ -47,6 +49,8 @@ class Tracer(TorchFunctionMode):
         kwargs = kwargs or {}
         inputs = list(_tensors((args, kwargs)))
         before = [self._input(tensor) for tensor in inputs]
+        if any(tensor is self.images for tensor in inputs):
+            self.takers.add(_name(func))
         output = func(*args, **kwargs)
         known = [(tensor, trace) for tensor, trace in zip(inputs, before, strict=True) if trace is not None]
         if known:

@@ -112,7 +112,7 @@ def finite(scores: Float[Tensor, " n"], jobs: Sequence[Job], when: str, good: Fl
     values, each = scores.tolist(), [job for job in jobs for _ in range(job.pictures)]
     for index, value in enumerate(values):
         if not math.isfinite(value):
-            last = None if good is None else good[index].contiguous().cpu()
+            last = None if good is None else good[index].float().contiguous().cpu()
             raise NotFinite(f"the score of {each[index].objective} {when} is {value}", each[index], last)
     return values
 
@@ -200,7 +200,7 @@ class _Studio:
             self.snapshots[step] = _middle(images.detach(), self.size).cpu()
         scores, gradient = self.descent(images.detach(), progress)
         values = finite(scores, self.jobs, f"at step {step}", self.good)
-        self.good = _middle(images.detach(), self.size).clone()  # and not the border with it
+        self.good = _middle(images.detach(), self.size).half()  # without the border, and exact enough for what is to be looked at
         if plan.method.gradient_filter is not None:
             gradient = plan.method.gradient_filter(gradient, progress)
         _along(images, gradient).backward()
@@ -233,6 +233,7 @@ class _Studio:
         seen, picture = _middle(seen, self.size), _middle(images, self.size)
         if seen.shape[1] > self.model.channels:
             seen = BACKGROUND(seen, self.draws)
+        seen = self.network.inputs(seen)
         scores, through, direct = self.gradients(seen.detach(), picture.detach(), objectives)
         pulled = _along(seen, through) if direct is None else _along(seen, through) + _along(picture, direct)
         (gradient,) = torch.autograd.grad(pulled, images)
@@ -258,7 +259,7 @@ class _Studio:
         first, counts, objectives = sum(self.counts[: jobs.start]), self.counts[jobs], objectives[jobs]
         own = slice(first, first + sum(counts))
         seen, picture = seen[own].requires_grad_(), picture[own].requires_grad_()
-        found = score(self.network, objectives, seen, picture)
+        found = score(self.network.answer, objectives, seen, picture)
         # of a loss, which is what `redirected_relu` is made for
         through, direct = torch.autograd.grad(-found.sum(), [seen, picture], allow_unused=True)
         if through is None:  # no objective reads the network
@@ -276,7 +277,7 @@ class _Studio:
         silent = [index for index, each in enumerate(moved) if not each.all()]
         with redirected_relu():
             scores = score(
-                self.network,
+                self.network.answer,
                 [objectives[index] for index in silent],
                 torch.cat([seen[index] for index in silent]),
                 torch.cat([picture[index].detach() for index in silent]),
