@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.jobs import Job
-from benchmarks.measure import CONTESTANTS, MOST, PEERS, ROUNDS, SPAN, STARTS, WHOLE, Row
-from benchmarks.worker import WINDOWS
+from benchmarks.measure import CONTESTANTS, MOST, PEERS, PROCESSES, ROUNDS, SPAN, STARTS, WHOLE, Row
 
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 NOTES = (
@@ -26,7 +25,8 @@ NOTES = (
     "The limit is a forward and a backward pass of the network cut at the layer, with respect to its input, by torch's own "
     "operators and nothing else: the same pictures and batch, channels-last, in bfloat16 or float32, whichever is quicker.",
     "Memory is how far the process (on a GPU, what it holds there) grows during two steps once the network is loaded and one step "
-    f"of the same has been made, which compiles code and loads what is loaded once, for each of the four: the median of {WINDOWS}.",
+    f"of the same has been made, which compiles code and loads what is loaded once, for each of the four: the "
+    f"median of {PROCESSES} processes.",
     "All get the same units and pixels, and otherwise use their own defaults. Lucent runs the whole network, in batches as large "
     "as ours. Horama is handed the network cut at the layer, makes one picture at a time and shows the network six crops a step. "
     "Of a job one batch of Lucent and one picture of Horama are measured, since the others follow one after the other.",

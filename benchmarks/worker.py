@@ -9,7 +9,6 @@ import gc
 import importlib
 import multiprocessing
 import os
-import statistics
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -20,7 +19,6 @@ from benchmarks.jobs import Job
 from benchmarks.memory import peak, reset_peak
 
 PATIENCE = 10  # seconds
-WINDOWS = 3  # in which memory is measured: where blocks happen to lie moves it by a tenth
 
 
 class Unable(Exception):
@@ -120,19 +118,16 @@ class _Desk:
         return self.now(self.device) - start
 
     def memory(self, job: Job) -> float:
-        """MB by which the process (or what it has on the GPU) grows at most in two steps, the median; meant for a fresh process.
+        """MB by which the process (or what it has on the GPU) grows at most in two steps; meant for a fresh process.
 
         A step of the same comes first, so that code, also what is compiled for these very shapes, and what is computed once are
         there already.
         """
         run = self.contestant.prepare(self.contestant.part(job), self.device)
         run(1)
-        return statistics.median(self._growth(run) for _ in range(WINDOWS)) / 1e6
-
-    def _growth(self, run: Callable[[int], list[Any]]) -> int:
         before = self._reset_peak()
         run(2)
-        return self._peak() - before
+        return (self._peak() - before) / 1e6
 
     def _reset_peak(self) -> int:
         """Bytes in use now, from where `_peak` counts."""
