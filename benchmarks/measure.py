@@ -14,7 +14,7 @@ from benchmarks.worker import Unable, Worker
 
 CONTESTANTS = {"limit": "limit", "ours": "pellucid", "lucent": "Lucent 0.1.8", "horama": "Horama 0.3.0"}
 PEERS = [name for name in CONTESTANTS if name != "limit"]
-ROUNDS, STARTS, PROCESSES = 5, 3, 3
+ROUNDS, STARTS, PROCESSES = 5, 3, 5
 SPAN, MOST = 2.5, 32  # a round takes about this many seconds, and at most so many steps
 WHOLE = 64  # steps of a picture made from beginning to end
 
@@ -74,9 +74,10 @@ def per_picture(job: Job, device: str, report: Report) -> list[Row]:
             with Worker(name, device) as worker:
                 _note(start, name, lambda worker=worker: worker.ask("start", job))
     report(f"{title}: {whole.what}")
-    for name in CONTESTANTS:
-        with Worker(name, device) as worker:
-            _note(whole, name, lambda worker=worker: _whole(worker, job))
+    for _ in range(STARTS):
+        for name in CONTESTANTS:
+            with Worker(name, device) as worker:
+                _note(whole, name, lambda worker=worker: _whole(worker, job))
     return [start, whole]
 
 

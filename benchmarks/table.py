@@ -30,8 +30,8 @@ NOTES = (
     "All get the same units and pixels, and otherwise use their own defaults. Lucent runs the whole network, in batches as large "
     "as ours. Horama is handed the network cut at the layer, makes one picture at a time and shows the network six crops a step. "
     "Of a job one batch of Lucent and one picture of Horama are measured, since the others follow one after the other.",
-    "One class: loading the network and the first step, after imports, in a fresh process, the median of "
-    f"{STARTS}; and {WHOLE} steps from beginning to end, once.",
+    f"One class: loading the network and the first step, after imports, in a fresh process; and {WHOLE} steps from first to last: "
+    f"the median of {STARTS} processes.",
 )
 
 

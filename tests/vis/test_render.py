@@ -311,9 +311,12 @@ def test_memory_that_runs_out_halves_the_batch(model: Model, monkeypatch: pytest
         torch.testing.assert_close(one.image, two.image, atol=1e-4, rtol=1e-4)
 
 
-def test_memory_for_not_even_one_picture(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), MemoryError()]
+)
+def test_memory_for_not_even_one_picture(error: Exception, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> list:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        raise error
 
     monkeypatch.setattr(import_module("pellucid.vis.render"), "optimise", none)
     with pytest.raises(PellucidError, match=r"channel\('3', 0\) at 24 × 24 px does not fit into memory"):

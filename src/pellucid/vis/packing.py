@@ -58,8 +58,8 @@ def _memory(device: torch.device) -> float:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)  # CUDA's, the CPU's
+    """Whether an error says that memory ran out: CUDA's, numpy's or torch's on a CPU."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def first(indices: Sequence[int], pictures: Sequence[int], limit: int) -> list[int]:

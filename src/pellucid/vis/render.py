@@ -158,7 +158,7 @@ class _Work:
             outcomes = iter(optimise(self.model, jobs, plan, self.tick))
         except NotFinite as error:
             raise self.diverged(error) from error
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             if len(chunk) == 1:

@@ -43,7 +43,7 @@ def in_parts(
             try:
                 found = run(part)
             except (RuntimeError, MemoryError) as error:
-                if not (isinstance(error, MemoryError) or out_of_memory(error)):
+                if not out_of_memory(error):
                     raise
                 if len(part) == 1:
                     raise PellucidError(f"images: one of {size[0]} × {size[1]} px does not fit into memory") from error
