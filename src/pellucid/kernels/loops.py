@@ -120,6 +120,12 @@ def pool(
                     place[c] = NOWHERE if best[c] == 0 else place[c]
 
 
+@register_jitable
+def _over(place: int, kernel: int, stride: int, count: int) -> Any:
+    """Of so many windows in a row, the first that holds a place, margin included, and the first after it that does not."""
+    return max(0, (place - kernel) // stride + 1), min(count, place // stride + 1)
+
+
 @compiled
 def unpool(gradient: Array, taps: Array, kernel: Any, stride: Any, padding: Any, result: Array, first: int, last: int) -> None:
     """Rows of the gradient of pooling: each position adds up what the windows give in which it was the largest."""
@@ -128,11 +134,13 @@ def unpool(gradient: Array, taps: Array, kernel: Any, stride: Any, padding: Any,
     for row in range(first, last):
         picture, y = divmod(row, height)
         down = y + padding[0]
+        top, bottom = _over(down, kernel[0], stride[0], gradient.shape[1])
         for x in range(width):
             along = x + padding[1]
             total[:] = 0
-            for i in range(max(0, (down - kernel[0]) // stride[0] + 1), min(gradient.shape[1], down // stride[0] + 1)):
-                for j in range(max(0, (along - kernel[1]) // stride[1] + 1), min(gradient.shape[2], along // stride[1] + 1)):
+            left, right = _over(along, kernel[1], stride[1], gradient.shape[2])
+            for i in range(top, bottom):
+                for j in range(left, right):
                     given, place = gradient[picture, i, j], taps[picture, i, j]
                     tap = np.uint8((down - i * stride[0]) * kernel[1] + along - j * stride[1])
                     for c in range(channels):
@@ -151,11 +159,13 @@ def unaverage(gradient: Array, shares: Array, kernel: Any, stride: Any, padding:
     for row in range(first, last):
         picture, y = divmod(row, height)
         down = y + padding[0]
+        top, bottom = _over(down, kernel[0], stride[0], gradient.shape[1])
         for x in range(width):
             along = x + padding[1]
             total[:] = 0
-            for i in range(max(0, (down - kernel[0]) // stride[0] + 1), min(gradient.shape[1], down // stride[0] + 1)):
-                for j in range(max(0, (along - kernel[1]) // stride[1] + 1), min(gradient.shape[2], along // stride[1] + 1)):
+            left, right = _over(along, kernel[1], stride[1], gradient.shape[2])
+            for i in range(top, bottom):
+                for j in range(left, right):
                     given, share = gradient[picture, i, j], shares[i, j]
                     for c in range(channels):
                         total[c] += _widened(given[c]) * share

@@ -29,10 +29,14 @@ def relu(input: Float[Tensor, "n c h w"], *, inplace: bool = False) -> Float[Ten
     tensor([0., 2.])
     """
     if input.numel() >= LARGE and input.requires_grad and _plain(input) and compiled():
-        output, masked = _Relu.apply(input, inplace)
-        output.masked = masked
-        return output
+        return marked(*_Relu.apply(input, inplace))
     return torch.relu_(input) if inplace else torch.relu(input)
+
+
+def marked(maps: Tensor, before: Tensor) -> Tensor:
+    """The maps, of which `before_relu` then gives the other; both are outputs of one operation, over the same numbers."""
+    maps.before_relu = before  # pyright: ignore[reportAttributeAccessIssue]
+    return maps
 
 
 def before_relu(maps: Tensor) -> Tensor | None:
@@ -40,8 +44,8 @@ def before_relu(maps: Tensor) -> Tensor | None:
 
     For what gives nothing back to where they are zero.
     """
-    masked = getattr(maps, "masked", None)
-    return masked if masked is not None and masked.grad_fn is maps.grad_fn else None
+    before = getattr(maps, "before_relu", None)
+    return before if before is not None and before.grad_fn is maps.grad_fn else None
 
 
 class _Relu(torch.autograd.Function):

@@ -124,10 +124,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, **named: Any) -> Tensor:
     befores = [before for each in tensors if (before := kernels.before_relu(each)) is not None] if maps else []
     rectified = 0 < len(befores) == len(tensors)
     if maps and (rectified or any(each.shape[1] % LANES for each in tensors)):
-        output, masked = _Cat.apply(len(tensors), *tensors, *(befores if rectified else ()))
-        if rectified:
-            output.masked = masked
-        return output
+        output, before = _Cat.apply(len(tensors), *tensors, *(befores if rectified else ()))
+        return kernels.marked(output, before) if rectified else output
     return torch.cat(tensors, dim, **named)  # pyright: ignore[reportArgumentType]
 
 
