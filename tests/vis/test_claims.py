@@ -156,12 +156,12 @@ def test_a_channel_repeats_what_a_neuron_shows_once(model: Model) -> None:
     for layer in ("mixed3b", "mixed4a"):
         units = [channel(layer, index) for index in indices] + [neuron(layer, index) for index in indices]
         with torch.no_grad():
-            maps = capture(model, made(model, units, Method(), steps=48), [layer])[layer]
+            maps = capture(model, made(model, units, Method(), steps=64), [layer])[layer]
         own = torch.stack([each[index] for each, index in zip(maps, indices * 2, strict=True)])
         best = own.amax((1, 2), keepdim=True)
         summits = (own == functional.max_pool2d(own, 5, 1, 2)) & (own > best / 2)
         places = summits.sum((1, 2)).view(2, -1)
-        assert (places[0] >= 2).sum() >= len(indices) - 1 and places[0].float().mean() > 3
+        assert (places[0] >= 2).all() and places[0].float().mean() > 3
         assert (places[1] <= 2).all() and places[1].float().mean() < 1.3
         height, width = own.shape[1:]
         for found in own[len(indices) :]:
@@ -178,18 +178,16 @@ SQUASHED: dict[str, Callable[[int], Objective]] = {
 }
 
 
-def test_logits_make_the_most_convincing_classes(
-    model: Model, judge: Model, known: Crowd, of_classes: Callable[[Method], Tensor]
-) -> None:
+def test_logits_make_the_most_convincing_classes(model: Model, judge: Model, known: Crowd) -> None:
     """By a second network: the margin of the class over the best other one; rivals and squashing each cost some of it."""
     margins, apart = {}, {}
     for name, make in SQUASHED.items():
-        images = of_classes(Method()) if make is logit else made(model, [make(index) for index in CLASSES], Method())
+        images = made(model, [make(index) for index in CLASSES], Method(), steps=128)
         for network in (model, judge):
             assert first_of(pooled(network, "logits", images)) >= len(CLASSES) - 1, name
         margins[name] = margin(pooled(judge, "logits", images))
         apart[name] = float(known.apart(images).mean())
-    assert max(margins, key=margins.__getitem__) == "logit"
+    assert margins["logit"] > 1.1 * max(value for name, value in margins.items() if name != "logit")
     assert min(margins, key=margins.__getitem__) == "tanh"
     assert apart["logit"] > apart["probability"]  # they exaggerate, so that they are farther from real pictures
 
