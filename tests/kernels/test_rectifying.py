@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pellucid.kernels import before_relu, max_pool2d, rectifying, relu
+from pellucid.kernels.threads import compiled
 from pellucid.models import quick, redirected_relu
 
 Network = Callable[[Tensor], Tensor]
@@ -46,8 +48,22 @@ def test_it_is_torchs(inplace: bool) -> None:
     assert name_of(ours) == "_ReluBackward" and torch.equal(ours.isnan(), torchs.isnan())
     assert torch.equal(ours.nan_to_num(), torchs.nan_to_num())
     assert (ours is given) if inplace else torch.equal(given.detach().view(torch.int16), values.view(torch.int16))
-    for shape in ((2, 5, 7, 3), (1, 96, 9, 9)):
+    for shape in ((2, 5, 7, 3), (1, 64, 8, 8), (1, 96, 9, 9)):  # of numbers whose signs fill a part of a row, rows, and both
         assert all(map(torch.equal, gradients(lambda x: relu(x, inplace=inplace), maps(*shape)), gradients(F.relu, maps(*shape))))
+    special = [gradients(each, values.clone().requires_grad_())[1] for each in (relu, F.relu)]
+    assert torch.equal(*special) and special[0].count_nonzero() > 0
+
+
+def test_it_keeps_one_bit_of_each_number() -> None:
+    given = maps(2, 64, 8, 8)
+    node: Any = relu(given.clone()).grad_fn
+    assert node.saved_tensors == () and node.signs.nbytes * 8 == given.numel()
+
+
+def test_a_gradient_may_lie_in_another_order() -> None:
+    given, incoming = maps(2, 8, 9, 7), torch.randn(2, 8, 9, 7, generator=torch.Generator().manual_seed(2)).bfloat16()
+    for each in (incoming, incoming[:1].expand(2, -1, -1, -1)):
+        assert torch.equal(*(torch.autograd.grad(function(given.clone()), given, each)[0] for function in (relu, F.relu)))
 
 
 def fire(relu: Network, pool: Network, cat: Callable[..., Tensor]) -> Network:
@@ -86,8 +102,9 @@ def test_before_a_max_pool_the_gradients_are_torchs(network: Callable[..., Netwo
 
 def passes(network: Network, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often maps of the full size go through a ReLU's own backward pass."""
-    calls, real = [], torch.ops.aten.threshold_backward
-    monkeypatch.setattr(torch.ops.aten, "threshold_backward", lambda *given: (calls.append(given), real(*given))[1])
+    loops, calls = compiled(), []
+    real = loops.let_through
+    monkeypatch.setattr(loops, "let_through", lambda *given: (calls.append(given), real(*given))[1])
     gradients(network, maps(2, 32, 9, 9))
     return len(calls)
 

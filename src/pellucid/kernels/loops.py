@@ -175,12 +175,33 @@ def unaverage(gradient: Array, shares: Array, kernel: Any, stride: Any, padding:
 
 
 @compiled
-def rectify(maps: Array, first: int, last: int) -> None:
-    """Rows of bfloat16's bits: what is below zero becomes zero; what is no number stays."""
+def rectify(maps: Array, signs: Array, first: int, last: int) -> None:
+    """Eight runs of bfloat16's bits for each row of signs: what is below zero becomes zero, and what is no number stays.
+
+    Bit r of a row is set where run r is not zero then.
+    """
+    run = signs.shape[1]
     for row in range(first, last):
-        values = maps[row]
-        for c in range(len(values)):
-            values[c] = values[c] if values[c] > LEAST else np.int16(0)
+        bits = signs[row]
+        bits[:] = 0
+        for r in range(8):
+            values = maps[(8 * row + r) * run : (8 * row + r + 1) * run]
+            for k in range(len(values)):
+                values[k] = values[k] if values[k] > LEAST else np.int16(0)
+                bits[k] |= np.uint8(values[k] != 0) << np.uint8(r)
+
+
+@compiled
+def let_through(gradient: Array, signs: Array, result: Array, first: int, last: int) -> None:
+    """The gradient of `rectify`: as it is where a bit is set, and zero elsewhere."""
+    run = signs.shape[1]
+    for row in range(first, last):
+        bits = signs[row]
+        for r in range(8):
+            start, end = (8 * row + r) * run, (8 * row + r + 1) * run
+            given, found, bit = gradient[start:end], result[start:end], np.uint8(1 << r)
+            for k in range(len(given)):
+                found[k] = given[k] if bits[k] & bit else np.int16(0)
 
 
 @register_jitable

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -12,13 +14,14 @@ from torch.autograd.function import once_differentiable
 
 from pellucid.kernels.threads import compiled, spread
 
-LARGE = 2**21  # numbers, from which on the loops save more than it takes to call them
+LARGE = 2**19  # numbers, from which on the loops save more than it takes to call them
+RUN = 64  # neighbouring numbers, whose signs become one bit each of as many bytes
 
 
 def relu(input: Float[Tensor, "n c h w"], *, inplace: bool = False) -> Float[Tensor, "n c h w"]:
-    """`torch.nn.functional.relu`, bit for bit; in place in half of torch's time, and before a max pool without a backward pass.
+    """`torch.nn.functional.relu`, bit for bit; quicker, with one bit of each number kept, and before a max pool no backward pass.
 
-    That is so on a CPU, channels-last, in bfloat16, from two million numbers on, where a gradient is wanted. The max pool does
+    That is so on a CPU, channels-last, in bfloat16, from half a million numbers on, where a gradient is wanted. The max pool does
     the work of the ReLU before it: it gives nothing back to where the largest of a window is zero.
 
     Args:
@@ -54,19 +57,20 @@ class _Relu(torch.autograd.Function):
         if inplace:
             ctx.mark_dirty(input)
         output = input if inplace else input.clone()
-        rows = _rows(output)
-        spread(lambda first, last: compiled().rectify(rows, first, last), len(rows))
-        ctx.save_for_backward(output)
+        ctx.signs = np.empty((math.ceil(output.numel() / (8 * RUN)), RUN), np.uint8)
+        _in_rows(compiled().rectify, _bits(output), ctx.signs)
         ctx.set_materialize_grads(False)
         return output, output.detach()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (gradient, masked), (output,) = gradients, ctx.saved_tensors
+        gradient, masked = gradients
         if gradient is None:
             return masked, None
-        result = torch.ops.aten.threshold_backward(gradient, output, 0)
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        result = torch.empty_like(gradient)
+        _in_rows(compiled().let_through, _bits(gradient), ctx.signs, _bits(result))
         return result if masked is None else result.add_(masked), None
 
 
@@ -75,6 +79,10 @@ def _plain(maps: Tensor) -> bool:
     return known and not maps._is_view() and maps.is_contiguous(memory_format=torch.channels_last)
 
 
-def _rows(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
-    """The same memory as positions × channels, of bfloat16's bits."""
-    return maps.detach().permute(0, 2, 3, 1).flatten(0, 2).view(torch.int16).numpy()
+def _bits(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
+    """The same memory as one row of bfloat16's bits."""
+    return maps.detach().permute(0, 2, 3, 1).view(torch.int16).flatten().numpy()
+
+
+def _in_rows(loop: Any, values: NDArray[Any], signs: NDArray[Any], *results: NDArray[Any]) -> None:
+    spread(lambda first, last: loop(values, signs, *results, first, last), len(signs))

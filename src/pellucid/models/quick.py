@@ -180,7 +180,7 @@ def _learning(*tensors: Tensor | None) -> bool:
 
 def _kept(input: Tensor) -> bool:
     """Whether the input stays in memory in any case: as somebody's tensor, or for the gradient of the ReLU that gave it."""
-    return input.grad_fn is None or input.grad_fn.name() in ("ReluBackward0", "_ReluBackward")
+    return input.grad_fn is None or input.grad_fn.name() == "ReluBackward0"
 
 
 class _Convolution(Function):
