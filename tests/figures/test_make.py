@@ -13,7 +13,7 @@ from pellucid.figures.make import FIGURES, make_figures
 from pellucid.figures.measures import falling
 from pellucid.figures.naive import RATES
 from pellucid.figures.page import Cell, Figure, Table, cell, write_page
-from pellucid.figures.sliders import PARTS, row
+from pellucid.figures.sliders import PARTS, Row, row, table
 from pellucid.figures.studio import Studio, open_studio
 from pellucid.models import load
 from pellucid.vis import channel
@@ -77,6 +77,15 @@ def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
     ]
     assert "&lt;b&gt;column" in page and "a &quot;picture&quot;" in page and "cannot be told here" in page
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_a_row_is_like_stands_behind_its_pictures() -> None:
+    units = [channel("conv1", 0), channel("conv1", 3)]
+    shown = table(units, [Row("plain", torch.rand(2, 3, 8, 8), [1.0, 2.0], fine=0.32, score=1, kept=0.676, size=0.2)], "title")
+    assert list(shown.columns) == [*(unit.name for unit in units), "mean"]
+    ((name, cells),) = shown.rows
+    assert name == "plain" and [each.text for each in cells] == ["", "", "32% fine, score 100%, kept 68%"]
+    assert [each.picture is None for each in cells] == [False, False, True]
 
 
 def test_channels_are_those_that_tell_pictures_apart() -> None:

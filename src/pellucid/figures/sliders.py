@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.figures.measures import falling, fine_share
-from pellucid.figures.page import Figure, Table, cell
+from pellucid.figures.page import Cell, Figure, Table, cell
 from pellucid.figures.studio import NAIVE, Studio
 from pellucid.vis.filters import bilateral, gaussian_blur
 from pellucid.vis.methods import Method, natural_fourier
@@ -57,13 +57,13 @@ def row(studio: Studio, units: Sequence[Objective], name: str, images: Float[Ten
 
 
 def table(units: Sequence[Objective], rows: Sequence[Row], title: str = "") -> Table:
-    """Their pictures, with the numbers under the first of each row."""
-    texts = [[f"{row.fine:.0%} fine, score {row.score:.0%}, kept {row.kept:.0%}", *[""] * (len(units) - 1)] for row in rows]
-    return Table(
-        [unit.name for unit in units],
-        [(row.name, [cell(*each) for each in zip(row.images, text, strict=True)]) for row, text in zip(rows, texts, strict=True)],
-        title,
-    )
+    """Their pictures, and behind them what each row is like on average."""
+    return Table([*(unit.name for unit in units), "mean"], [(row.name, _cells(row)) for row in rows], title)
+
+
+def _cells(row: Row) -> list[Cell]:
+    means = f"{row.fine:.0%} fine, score {row.score:.0%}, kept {row.kept:.0%}"
+    return [*map(cell, row.images), Cell(None, means)]
 
 
 def numbers(rows: Sequence[Row]) -> dict[str, float]:
