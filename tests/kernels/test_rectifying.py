@@ -22,6 +22,8 @@ SPECIAL = [0.0, -0.0, 1.5, -1.5, torch.inf, -torch.inf, torch.nan, -torch.nan, 1
 @pytest.fixture(autouse=True)
 def small_maps_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rectifying, "LARGE", 0)
+    monkeypatch.setattr(rectifying, "SHARE", 8 * rectifying.RUN)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
 
 
 def maps(*shape: int, seed: int = 0) -> Tensor:
@@ -143,5 +145,8 @@ def test_torch_does_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = gradients(relu, maps(3, 8, 11, 11))
+    assert name_of(relu(maps(2, 8, 8, 7).clone())) == "_ReluBackward"
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert name_of(relu(maps(3, 8, 11, 11).clone())) == "_ReluBackward"
+    assert name_of(relu(maps(2, 8, 8, 7).clone())) == "ReluBackward0"  # not enough for two
     assert all(map(torch.equal, alone, gradients(relu, maps(3, 8, 11, 11))))

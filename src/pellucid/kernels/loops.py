@@ -195,13 +195,16 @@ def rectify(maps: Array, signs: Array, first: int, last: int) -> None:
 def let_through(gradient: Array, signs: Array, result: Array, first: int, last: int) -> None:
     """The gradient of `rectify`: as it is where a bit is set, and zero elsewhere."""
     run = signs.shape[1]
+    passes = np.empty(run, np.int16)
     for row in range(first, last):
         bits = signs[row]
         for r in range(8):
             start, end = (8 * row + r) * run, (8 * row + r + 1) * run
             given, found, bit = gradient[start:end], result[start:end], np.uint8(1 << r)
-            for k in range(len(given)):
-                found[k] = given[k] if bits[k] & bit else np.int16(0)
+            for k in range(run):
+                passes[k] = np.int16(-1) if bits[k] & bit else np.int16(0)
+            for k in range(len(given)):  # reads all; choosing what to read takes three times as long where it is in no cache
+                found[k] = given[k] & passes[k]
 
 
 @register_jitable

@@ -15,14 +15,16 @@ from torch.autograd.function import once_differentiable
 from pellucid.kernels.threads import compiled, spread
 
 LARGE = 2**19  # numbers, from which on the loops save more than it takes to call them
+SHARE = 2**20  # numbers for each thread, below which torch's threads, which wait for work, are quicker
 RUN = 64  # neighbouring numbers, whose signs become one bit each of as many bytes
 
 
 def relu(input: Float[Tensor, "n c h w"], *, inplace: bool = False) -> Float[Tensor, "n c h w"]:
     """`torch.nn.functional.relu`, bit for bit; quicker, with one bit of each number kept, and before a max pool no backward pass.
 
-    That is so on a CPU, channels-last, in bfloat16, from half a million numbers on, where a gradient is wanted. The max pool does
-    the work of the ReLU before it: it gives nothing back to where the largest of a window is zero.
+    That is so on a CPU, channels-last, in bfloat16, where a gradient is wanted, from half a million numbers on, and from two
+    million where torch has several threads. The max pool does the work of the ReLU before it: it gives nothing back to where the
+    largest of a window is zero.
 
     Args:
         input: maps.
@@ -31,7 +33,8 @@ def relu(input: Float[Tensor, "n c h w"], *, inplace: bool = False) -> Float[Ten
     >>> relu(torch.tensor([-1.0, 2.0]).reshape(1, 2, 1, 1)).flatten()
     tensor([0., 2.])
     """
-    if input.numel() >= LARGE and input.requires_grad and _plain(input) and compiled():
+    least = LARGE if torch.get_num_threads() == 1 else 2 * SHARE
+    if input.numel() >= least and input.requires_grad and _plain(input) and compiled():
         return marked(*_Relu.apply(input, inplace))
     return torch.relu_(input) if inplace else torch.relu(input)
 
@@ -85,4 +88,4 @@ def _bits(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
 
 
 def _in_rows(loop: Any, values: NDArray[Any], signs: NDArray[Any], *results: NDArray[Any]) -> None:
-    spread(lambda first, last: loop(values, signs, *results, first, last), len(signs))
+    spread(lambda first, last: loop(values, signs, *results, first, last), len(signs), SHARE // (8 * RUN))
