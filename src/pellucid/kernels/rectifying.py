@@ -84,7 +84,7 @@ def _plain(maps: Tensor) -> bool:
 
 def _bits(maps: Float[Tensor, "n c h w"]) -> NDArray[Any]:
     """The same memory as one row of bfloat16's bits."""
-    return maps.detach().permute(0, 2, 3, 1).view(torch.int16).flatten().numpy()
+    return maps.detach().permute(0, 2, 3, 1).view(torch.int16).view(-1).numpy()
 
 
 def _in_rows(loop: Any, values: NDArray[Any], signs: NDArray[Any], *results: NDArray[Any]) -> None:
